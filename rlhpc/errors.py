@@ -6,6 +6,9 @@ RlhpcError                  anything rlhpc itself reports; the exit code of a jo
 │   └── DatasetError        2  a table of scores
 ├── DamagedResultError           1  a stored result that does not verify
 ├── AlreadyStoredError           1  a second result for one training
+├── DamagedCheckpointError       1  a checkpoint that does not verify
+├── ForeignCheckpointError       1  a checkpoint of another training, version or device
+├── StorageError                 1  a disk that is full, read-only or broken
 └── IncompleteSearchError        1  shards that are missing, overlap or do not belong together
 """
 
@@ -51,6 +54,18 @@ class DamagedResultError(RlhpcError):
 
 class AlreadyStoredError(RlhpcError):
     """Report a second result for a training that already has one."""
+
+
+class DamagedCheckpointError(RlhpcError):
+    """Report a checkpoint that is truncated or changed."""
+
+
+class ForeignCheckpointError(RlhpcError):
+    """Report a checkpoint that something else has made than what is to continue it."""
+
+
+class StorageError(RlhpcError):
+    """Report that results can no longer be written: the disk is full, read-only or broken."""
 
 
 class IncompleteSearchError(RlhpcError):

@@ -114,6 +114,11 @@ class Result:
         Package name -> version.
     wandb : mapping
         ``mode``, ``run_id``, ``url`` (None where unknown), ``sync_command`` (None unless offline).
+    policy_sha256 : str
+        Of the trained policy's parameters, in their order; blank for the random agent.
+    resumes : tuple of mapping
+        One for each time that the training was continued from a checkpoint: ``timesteps``, ``attempt``, ``at``, ``host`` and
+        ``differs``, which names what sets the machine apart from the one before, and so may change the last bits.
     """
 
     training: Training
@@ -129,3 +134,5 @@ class Result:
     device: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     wandb: Mapping[str, str | None] = field(default_factory=dict)
+    policy_sha256: str = ""
+    resumes: tuple[Mapping[str, Any], ...] = ()

@@ -50,7 +50,7 @@ def check(store: Store, trainings: Iterable[Training]) -> Ledger:
         if result is None:
             missing.append(training)
         elif result.training != training:
-            changed.append((training, _difference(result.training, training)))
+            changed.append((training, difference(result.training, training)))
         else:
             stored.append(training)
     return Ledger(tuple(stored), tuple(missing), tuple(changed), tuple(damaged))
@@ -75,8 +75,8 @@ def refuse_changed(found: Ledger, store: Store) -> None:
         )
 
 
-def _difference(stored: Training, wanted: Training) -> str:
-    """Name the values that differ between a stored training and the wanted one."""
+def difference(stored: Training, wanted: Training) -> str:
+    """Name the values that differ between a stored training and the wanted one, in words."""
     before = _values(stored)
     now = _values(wanted)
     names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]

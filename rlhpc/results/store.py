@@ -5,7 +5,9 @@
     result.json           the result, written last; never replaced
     learning_curve.csv    training episodes: timesteps, episode_score, episode_length
     evaluations.csv       evaluations during the training, where asked for
-    attempts.json         attempts that failed, and why
+    attempts.json         attempts that did not end with a result, and why
+    checkpoint-*          where an unfinished training continues; gone when the result is stored
+    lease.json            who is working on it; gone with its supervisor
     tensorboard/, wandb/  as those tools write them
 """
 
@@ -181,6 +183,7 @@ def read_result(path: Path) -> Result:
         if digest(payload) != stored["sha256"]:
             raise DamagedResultError(f"'{path}' was edited: its checksum does not match. {remedy}")
         training = Training(**payload["training"])
-        return Result(**{**payload, "training": training, "episode_scores": tuple(payload["episode_scores"])})
+        lists = {"episode_scores": tuple(payload["episode_scores"]), "resumes": tuple(payload.get("resumes", ()))}
+        return Result(**{**payload, **lists, "training": training})
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DamagedResultError(f"'{path}' cannot be read: {type(error).__name__}: {error}. {remedy}") from error

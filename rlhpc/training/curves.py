@@ -67,14 +67,21 @@ class TrackingCallback(BaseCallback):
         super().__init__()
         self._tracker = tracker
         self._every = max(total_timesteps // 100, 1)
-        self._next = self._every
+        self._next = 0
+
+    def _on_training_start(self) -> None:
+        self._next = self._following()  # a continued training logs on where it was
+
+    def _following(self) -> int:
+        """Return the next multiple of the interval."""
+        return (self.num_timesteps // self._every + 1) * self._every
 
     def _on_step(self) -> bool:
         recent = self.model.ep_info_buffer
         if self.num_timesteps >= self._next and recent:
             mean = float(np.mean([episode["r"] for episode in recent]))
             self._tracker.log({"train/episode_score": mean}, self.num_timesteps)
-            self._next = self.num_timesteps + self._every
+            self._next = self._following()
         return True
 
 

@@ -2,36 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlhpc.records import Training
 from rlhpc.training.envs import make_vec
 
 
-def play(env_id: str, *, n_trials: int, n_episodes: int, seed: int) -> tuple[tuple[float, ...], int]:
+@dataclass
+class Trials:
+    """What a random agent has played so far; what its checkpoint holds.
+
+    Attributes
+    ----------
+    started_at : str
+        ISO 8601, UTC.
+    scores : list of float
+        True, unclipped score of each episode.
+    timesteps : int
+        Agent steps made.
+    n_done : int
+        Trials that have ended.
+    seconds : float
+    resumes : list of mapping
+        As in `Result`.
+    """
+
+    started_at: str = ""
+    scores: list[float] = field(default_factory=list)
+    timesteps: int = 0
+    n_done: int = 0
+    seconds: float = 0.0
+    resumes: list[Mapping[str, Any]] = field(default_factory=list)
+    learned: bool = False  # there is nothing to learn
+
+
+def play(trials: Trials, training: Training, at_boundary: Callable[[Trials], None]) -> None:
     """Let seeded uniform actions play whole episodes.
 
     Parameters
     ----------
-    env_id : str
-    n_trials : int
-        Times that environment and actions are seeded anew.
-    n_episodes : int
-        Episodes of each trial.
-    seed : int
-
-    Returns
-    -------
-    episode_scores : tuple of float, length n_trials * n_episodes
-        True, unclipped scores.
-    timesteps : int
-        Agent steps made.
+    trials : Trials
+        Receives the scores; those that it holds are not played again.
+    training : Training
+        Its hyperparameters hold ``n_trials``, the times that environment and actions are seeded anew, and ``n_episodes`` of each.
+    at_boundary : callable
+        Called before each trial.
     """
-    trials = [play_trial(env_id, n_episodes, trial_seed) for trial_seed in trial_seeds(seed, n_trials)]
-    return tuple(score for scores, _ in trials for score in scores), sum(timesteps for _, timesteps in trials)
+    n_trials, n_episodes = (int(training.hyperparameters[name]) for name in ("n_trials", "n_episodes"))
+    for trial_seed in trial_seeds(training.seed, n_trials)[trials.n_done :]:
+        at_boundary(trials)
+        started = time.monotonic()
+        scores, timesteps = play_trial(training.env_id, n_episodes, trial_seed)
+        trials.scores += scores
+        trials.timesteps += timesteps
+        trials.n_done += 1
+        trials.seconds += time.monotonic() - started
 
 
 def trial_seeds(seed: int, n_trials: int) -> list[int]:

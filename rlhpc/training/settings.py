@@ -20,9 +20,15 @@ class TrainSettings:
     tensorboard : bool
         Write event files for TensorBoard into the training's folder.
     wandb : WandbConfig
+    checkpoint_minutes : float
+        Time between checkpoints; 0: at the beginning of every rollout.
+    stop_seconds : float
+        Time that trainings are given to save and leave when they are told to stop.
     """
 
     group: str
     device: str = "auto"
     tensorboard: bool = True
     wandb: WandbConfig = field(default_factory=WandbConfig)
+    checkpoint_minutes: float = 10.0
+    stop_seconds: float = 60.0

@@ -113,11 +113,13 @@ class Tracker:
         with self._without_harm():
             self._run.log(dict(values), step=timesteps)
 
-    def finish(self, score: float | None) -> None:
-        """End the run; without a score, as failed."""
+    def finish(self, score: float | None, *, was_stopped: bool = False) -> None:
+        """End the run; without a score, as failed, or as preempted if the training was stopped and is to be continued."""
         with self._without_harm():
             if score is not None:
                 self._run.summary["score"] = score
+            if was_stopped:
+                self._run.mark_preempting()
             self._run.finish(exit_code=0 if score is not None else 1)
 
     @contextlib.contextmanager

@@ -1,0 +1,56 @@
+"""The machine and the packages that a training is made with: a part of the seed, as another processor rounds otherwise."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlhpc import __version__
+
+PACKAGES = ("ale-py", "dm-control", "gymnasium", "mujoco", "numpy", "sb3-contrib", "shimmy", "stable-baselines3", "torch")
+ROUNDING = ("type", "name", "cpu", "cpu_capability", "threads")  # what of a device decides the last bits
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of every package that shapes an agent."""
+    return {"rlhpc": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def device(kind: str) -> dict[str, Any]:
+    """Describe the device that an agent trains on, ``cpu`` or ``cuda``, and the machine around it."""
+    return {
+        "type": kind,
+        "name": torch.cuda.get_device_name() if kind == "cuda" else "",
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "host": platform.node(),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    }
+
+
+def device_kind(wanted: str) -> str:
+    """Return ``cpu`` or ``cuda`` for what a configuration asks for.
+
+    Raises
+    ------
+    RuntimeError
+        If it asks for a GPU that torch cannot use; SB3 would train on the CPU in silence.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("device is cuda, but torch finds no GPU that it can use")
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _cpu_model() -> str:
+    """Return the processor's name as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -1,0 +1,181 @@
+"""Saving: when an unfinished training writes a checkpoint: on a clock, and when it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from rlhpc.records import Training
+from rlhpc.training import checkpoint, machine, snapshot
+from rlhpc.training.settings import TrainSettings
+
+STOPPED = 75  # exit code of a training, and of a launch, that was stopped and is to be continued; EX_TEMPFAIL of sysexits.h
+# A stop may have to wait for the end of a rollout. Where rollouts take longer than this, the state at the beginning of each is
+# kept in memory, ready to be written; it takes 0.1 s at most, and so under 1 % of the time.
+LONG_ROLLOUT_SECONDS = 15.0
+_SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory
+_POLL_SECONDS = 0.05
+
+
+class Stopped(Exception):  # noqa: N818  # no error: the training was told to stop, and is saved
+    """End a training that was told to stop."""
+
+
+class Unfinished(Protocol):
+    """The state of a training that can be saved where a rollout begins."""
+
+    resumes: list[Mapping[str, Any]]
+    learned: bool
+
+    @property
+    def timesteps(self) -> int:
+        """Agent steps made."""
+
+
+class Saver:
+    """Save one training, and continue it.
+
+    Parameters
+    ----------
+    training : Training
+    folder : Path
+        The training's folder.
+    settings : TrainSettings
+    attempt : int
+    say : callable
+        Told, in a sentence, what a user should know: a damaged checkpoint, a training that cannot be saved.
+    """
+
+    def __init__(
+        self, training: Training, folder: Path, settings: TrainSettings, attempt: int, say: Callable[[str], None]
+    ) -> None:
+        self.stop_requested = threading.Event()
+        self._training = training
+        self._checkpoints = checkpoint.Checkpoints(folder)
+        self._interval_seconds = settings.checkpoint_minutes * 60
+        self._device_kind = settings.device
+        self._attempt = attempt
+        self._say = say
+        self._saved = (0, False)  # timesteps and learned of the newest checkpoint
+        self._saved_at = self._boundary_at = time.monotonic()
+        self._in_memory: tuple[checkpoint.Header, bytes] | None = None
+        self._writing = threading.Lock()
+        self._deadline = float("inf")
+        self._can_be_saved = True
+
+    def resume(self) -> Any | None:
+        """Return the state of the newest checkpoint, the random generators set; None if there is none.
+
+        Raises
+        ------
+        ForeignCheckpointError
+            If it is of another training, or was made with other packages or on another kind of device.
+        """
+        device = machine.device(machine.device_kind(self._device_kind))
+
+        def fits(path: Path, header: checkpoint.Header) -> None:
+            checkpoint.refuse_foreign(path, header, self._training, machine.versions(), device["type"])
+
+        found = self._checkpoints.read(fits, snapshot.load, self._say)
+        self._saved_at = self._boundary_at = time.monotonic()
+        if found is None:
+            return None
+        header, state = found
+        self._saved = (header.timesteps, header.learned)
+        differs = {name: [header.device.get(name), device[name]] for name in machine.ROUNDING}
+        record = {
+            "timesteps": header.timesteps,
+            "attempt": self._attempt,
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "host": device["host"],
+            "differs": {name: values for name, values in differs.items() if values[0] != values[1]},
+        }
+        state.resumes.append(record)
+        print(f"continues from its checkpoint at {header.timesteps:,} agent steps")
+        return state
+
+    def at_boundary(self, state: Unfinished) -> None:
+        """Save if it is time to; call it where a rollout begins.
+
+        It is time when the next boundary, if it is as far away as the last one, would come after the end of the interval:
+        so a kill at any instant costs one interval at most, or one rollout, if that is longer.
+
+        Raises
+        ------
+        Stopped
+            If the training was told to stop; it is saved then.
+        """
+        now = time.monotonic()
+        rollout_seconds = now - self._boundary_at
+        self._boundary_at = now
+        if self.stop_requested.is_set():
+            self._save(state)
+            raise Stopped
+        if now - self._saved_at + rollout_seconds >= self._interval_seconds:
+            self._save(state)
+        elif rollout_seconds > LONG_ROLLOUT_SECONDS:
+            self._keep_in_memory(state)
+
+    def after_learning(self, state: Unfinished) -> None:
+        """Save the trained agent, before it is evaluated."""
+        self._save(state)
+
+    def request_stop(self, seconds: float) -> None:
+        """Have the training leave within some seconds, saved; may be called from any thread, and again.
+
+        At the next boundary it is saved and leaves. If none comes in time, what is in memory is written, if anything is; else
+        the last checkpoint is what it continues from.
+        """
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+        if not self.stop_requested.is_set():
+            self.stop_requested.set()
+            threading.Thread(target=self._leave_in_time, daemon=True).start()
+
+    def _leave_in_time(self) -> None:
+        while time.monotonic() < self._deadline - _SECONDS_TO_WRITE:
+            time.sleep(_POLL_SECONDS)
+        try:
+            with self._writing:
+                if self._in_memory is not None and self._in_memory[0].timesteps > self._saved[0]:
+                    self._checkpoints.write_encoded(*self._in_memory)
+        finally:
+            os._exit(STOPPED)
+
+    def _save(self, state: Unfinished) -> None:
+        """Write a checkpoint, unless the newest one says the same."""
+        if self._can_be_saved and self._saved != (state.timesteps, state.learned):
+            with self._writing, self._telling_what_cannot_be_saved():
+                self._checkpoints.write(self._header(state), lambda stream: snapshot.dump(state, stream))
+                self._saved = (state.timesteps, state.learned)
+        self._in_memory = None
+        self._saved_at = time.monotonic()
+
+    def _keep_in_memory(self, state: Unfinished) -> None:
+        if self._can_be_saved:
+            with self._telling_what_cannot_be_saved():
+                header = self._header(state)
+                self._in_memory = header, checkpoint.encode(header, lambda stream: snapshot.dump(state, stream))
+
+    @contextlib.contextmanager
+    def _telling_what_cannot_be_saved(self) -> Iterator[None]:
+        """Go on without checkpoints where the state cannot be pickled: a training that may be lost is better than none."""
+        try:
+            yield
+        except snapshot.UnsavableError as error:
+            self._can_be_saved = False
+            self._say(
+                f"This training cannot be saved ({error}); if it is stopped, it begins anew. An environment can be saved where"
+                " pickle.dumps(env) works and brings back all of its state."
+            )
+
+    def _header(self, state: Unfinished) -> checkpoint.Header:
+        device = machine.device(machine.device_kind(self._device_kind))
+        return checkpoint.Header(
+            self._training, state.timesteps, state.learned, self._attempt, versions=machine.versions(), device=device
+        )

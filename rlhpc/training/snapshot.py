@@ -1,0 +1,358 @@
+"""A snapshot: everything that a training consists of, as bytes, and back, so that it goes on to the same bits.
+
+The objects are pickled as they are, in one graph: model, optimizer, schedules, buffers, environments with all their wrappers,
+callbacks, curves. What an attribute of any of them holds is saved, also of algorithms and wrappers that this file has never
+heard of. It knows only what pickle cannot carry, or carries inexactly; each of these was seen to change the bits, or to fail:
+
+arrays and tensors      keep the order of their axes in memory: the sum over a transposed view rounds otherwise than that over
+                        a contiguous copy. Without one order (overlapping, reversed) they are as pickle makes them.
+EzPickle                environments that call themselves picklable, and come back reset: saved by their attributes instead
+Atari games             the state of the emulator with its random generator; the game itself is loaded from its file
+DeepMind Control        MuJoCo's state, and what the tasks write into the model; all else is made from the environment's id
+VecEnv wrappers         some leave attributes out of their own pickles
+replay buffers          the part that is filled
+rollout buffers         without content: a snapshot is taken where a rollout begins, and SB3 empties them there
+callbacks               without the local variables of `learn`, which gives them new ones
+models                  without their logger, and without attributes that `learn` is lent for one attempt
+
+The global random generators (Python, NumPy, torch, CUDA) are part of a snapshot, and are set last when it is loaded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
+
+import ale_py
+import cloudpickle
+import gymnasium
+import mujoco
+import numpy as np
+import torch
+from ale_py.env import AtariEnv
+from dm_control.mujoco import Physics
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils import EzPickle
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts")  # attributes of a model that are not its state
+_CLASS_TABLE = "class_attributes"
+_LOCALS_OF_LEARN = ("locals", "globals")
+_ROWS_AT_ONCE = 1 << 26  # bytes; pickle copies what it writes, and a replay buffer may fill half of the memory
+_TEXTURES = "tex_data"  # 11.8 of 11.9 MB of a DeepMind Control model; for rendering only
+_PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+# What pickle calls a reduction: how to make the object, with which arguments, its state, and who sets the state.
+Reduction = tuple[Any, ...]
+
+
+class UnsavableError(Exception):
+    """Report a state that pickle cannot carry."""
+
+
+def dump(state: Any, stream: BinaryIO) -> None:
+    """Write a state and the random generators to a stream.
+
+    Parameters
+    ----------
+    state : object
+        At the beginning of a rollout.
+    stream : binary file
+
+    Raises
+    ------
+    UnsavableError
+        If something in it cannot be pickled.
+    OSError
+        If the stream cannot be written.
+    """
+    try:
+        _Pickler(stream, protocol=5).dump((state, _random_states()))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # an environment may raise anything
+        raise UnsavableError(f"{type(error).__name__}: {error}") from error
+
+
+def load(stream: BinaryIO) -> Any:
+    """Read a state from a stream, and set the random generators; the stream must be one that we have written."""
+    state, generators = cloudpickle.load(stream)
+    _set_random_states(generators)
+    return state
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    """Pickle what pickle cannot, or not exactly."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._specs: dict[int, EnvSpec] = {}  # of the environments that own a physics, by the id of that
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return the reduction of the objects that need one of ours."""
+        if isinstance(obj, EzPickle):
+            physics = getattr(getattr(obj, "_env", None), "physics", None)
+            if isinstance(physics, Physics) and getattr(obj, "spec", None) is not None:
+                self._specs[id(physics)] = obj.spec  # type: ignore[attr-defined]
+        if isinstance(obj, Physics) and id(obj) in self._specs:
+            return _fresh_physics, (self._specs[id(obj)],), _physics_state(obj), None, None, _set_physics
+        for kind, reduce in _REDUCTIONS:
+            if isinstance(obj, kind):
+                return reduce(obj)
+        return super().reducer_override(obj)
+
+
+def _by_attributes(obj: Any, *, without: tuple[str, ...] = ()) -> Reduction:
+    """Save an object by its attributes, whatever it says of itself."""
+    state = {name: value for name, value in vars(obj).items() if name not in without}
+    return _bare, (type(obj),), state, None, None, _set_attributes
+
+
+def _bare(kind: Any) -> Any:
+    """Make an object without initialising it."""
+    return kind.__new__(kind)
+
+
+def _set_attributes(obj: Any, state: Mapping[str, Any]) -> None:
+    vars(obj).update(state)
+
+
+# --- arrays and tensors -----------------------------------------------------------------------------------------------
+
+
+def _reduce_array(array: NDArray[Any]) -> Any:
+    """Save an array in the order of its axes in memory; NotImplemented leaves it to pickle."""
+    if type(array) is not np.ndarray or array.flags.c_contiguous or array.flags.f_contiguous or array.dtype.hasobject:
+        return NotImplemented
+    order = np.argsort([-stride for stride in array.strides], kind="stable")
+    in_memory_order = array.transpose(order)
+    if not in_memory_order.flags.c_contiguous:
+        return NotImplemented
+    return _transpose, (in_memory_order, np.argsort(order).tolist())
+
+
+def _transpose(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
+    return array.transpose(order)
+
+
+def _reduce_tensor(tensor: torch.Tensor) -> Any:
+    """Save a tensor as an array and a device; gradients are of no use where a rollout begins."""
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
+        return NotImplemented
+    is_parameter = isinstance(tensor, torch.nn.Parameter)
+    return _tensor, (tensor.detach().cpu().numpy(), str(tensor.device), is_parameter, tensor.is_leaf and tensor.requires_grad)
+
+
+def _tensor(array: NDArray[Any], device: str, is_parameter: bool, requires_grad: bool) -> torch.Tensor:
+    tensor = torch.from_numpy(array).to(device)
+    if is_parameter:
+        return torch.nn.Parameter(tensor, requires_grad)
+    return tensor.requires_grad_(requires_grad)
+
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+
+def _reduce_atari(env: AtariEnv) -> Reduction:
+    """Save an Atari game: the emulator is made again, and set to the state that it was in."""
+    state = {name: value for name, value in vars(env).items() if name != "ale"}
+    arguments = (type(env), env._ezpickle_args, env._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would use them
+    return _new, arguments, (state, env.ale.cloneState(include_rng=True)), None, None, _set_atari
+
+
+def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return kind(*args, **kwargs)
+
+
+def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(env).update(attributes)
+    env.ale.restoreState(emulator)
+
+
+def _fresh_physics(spec: EnvSpec) -> Physics:
+    """Make the physics of an environment anew."""
+    physics: Physics = gymnasium.make(spec).unwrapped._env.physics  # type: ignore[attr-defined]  # noqa: SLF001  # shimmy
+    return physics
+
+
+def _physics_state(physics: Physics) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.float64]]:
+    """Return what sets one physics apart from a fresh one: the model's arrays and options, and the integrator's state."""
+    model, data = physics.model.ptr, physics.data.ptr
+    state = np.empty(mujoco.mj_stateSize(model, _PHYSICS_STATE))
+    mujoco.mj_getState(model, data, state, _PHYSICS_STATE)
+    arrays = {name: value.copy() for name, value in _numbers(model) if isinstance(value, np.ndarray) and value.size}
+    options = {name: np.copy(value) if isinstance(value, np.ndarray) else value for name, value in _numbers(model.opt)}
+    return arrays, options, state
+
+
+def _numbers(struct: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the numbers and the arrays of a MuJoCo struct."""
+    for name in dir(struct):
+        if not name.startswith("_") and name != _TEXTURES:
+            value = getattr(struct, name)
+            if isinstance(value, np.ndarray | int | float):
+                yield name, value
+
+
+def _set_physics(physics: Physics, state: tuple[Mapping[str, Any], Mapping[str, Any], NDArray[np.float64]]) -> None:
+    arrays, options, integration = state
+    model, data = physics.model.ptr, physics.data.ptr
+    for name, value in arrays.items():
+        getattr(model, name)[...] = value
+    for name, value in options.items():
+        if isinstance(value, np.ndarray):
+            getattr(model.opt, name)[...] = value
+        else:
+            setattr(model.opt, name, value)
+    mujoco.mj_setState(model, data, integration, _PHYSICS_STATE)
+    mujoco.mj_step1(model, data)  # dm_control begins a step with the second half: the first was made at the end of the last
+
+
+# --- what SB3 is made of ----------------------------------------------------------------------------------------------
+
+
+def _reduce_vec_env(vec: VecEnv) -> Reduction:
+    """Save a vector environment by its attributes, but for the table of its class that wrappers hold."""
+    return (*_by_attributes(vec, without=(_CLASS_TABLE,))[:-1], _set_vec_env)
+
+
+def _set_vec_env(vec: VecEnv, state: Mapping[str, Any]) -> None:
+    vars(vec).update(state)
+    if isinstance(vec, VecEnvWrapper):
+        vec.class_attributes = dict(inspect.getmembers(type(vec)))
+
+
+def _reduce_replay_buffer(buffer: ReplayBuffer) -> Reduction:
+    """Save the filled part of a replay buffer, in pieces."""
+    # with optimize_memory_usage the row behind the last one holds its next observation
+    n_rows = buffer.buffer_size if buffer.full else min(buffer.pos + 1, buffer.buffer_size)
+    state = {name: _map_rows(value, buffer, lambda rows: _Rows(rows, n_rows)) for name, value in vars(buffer).items()}
+    return _bare, (type(buffer),), state, None, None, _set_replay_buffer
+
+
+def _map_rows(value: Any, buffer: ReplayBuffer, convert: Callable[[NDArray[Any]], Any]) -> Any:
+    """Convert an array that has a row for each place of the buffer, or a mapping to such arrays."""
+    if isinstance(value, np.ndarray) and value.shape[:1] == (buffer.buffer_size,):
+        return convert(value)
+    if isinstance(value, dict):
+        return {key: _map_rows(inner, buffer, convert) for key, inner in value.items()}
+    return value
+
+
+class _Rows:
+    """The first rows of a large array, pickled in pieces."""
+
+    def __init__(self, array: NDArray[Any], n_rows: int) -> None:
+        self._array = array
+        self._n_rows = n_rows
+
+    def __reduce__(self) -> Reduction:
+        step = max(_ROWS_AT_ONCE // max(self._array[:1].nbytes, 1), 1)
+        pieces = (self._array[start : min(start + step, self._n_rows)] for start in range(0, self._n_rows, step))
+        return _Filling, (self._array.shape, self._array.dtype), None, pieces
+
+
+class _Filling:
+    """An array of zeros whose first rows arrive in pieces."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.array = np.zeros(shape, dtype)
+        self._filled = 0
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Take the next rows, as pickle does for lists."""
+        self.array[self._filled : self._filled + len(rows)] = rows
+        self._filled += len(rows)
+
+    def extend(self, pieces: list[NDArray[Any]]) -> None:
+        """Take several pieces."""
+        for rows in pieces:
+            self.append(rows)
+
+
+def _set_replay_buffer(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
+    vars(buffer).update({name: _unwrap(value) for name, value in state.items()})
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unwrap(inner) for key, inner in value.items()}
+    return value.array if isinstance(value, _Filling) else value
+
+
+def _reduce_rollout_buffer(buffer: RolloutBuffer) -> Reduction:
+    """Save a rollout buffer without what is in it."""
+    content = [name for name, value in vars(buffer).items() if _is_content(value)]
+    return (*_by_attributes(buffer, without=tuple(content))[:-1], _set_rollout_buffer)
+
+
+def _is_content(value: Any) -> bool:
+    """Tell whether an attribute is an array, or a mapping to arrays."""
+    return isinstance(value, np.ndarray) or (isinstance(value, dict) and all(map(_is_content, value.values())))
+
+
+def _set_rollout_buffer(buffer: RolloutBuffer, state: Mapping[str, Any]) -> None:
+    vars(buffer).update(state)
+    buffer.reset()
+
+
+def _reduce_model(model: BaseAlgorithm) -> Reduction:
+    return _by_attributes(model, without=OF_ONE_ATTEMPT)
+
+
+def _reduce_callback(callback: BaseCallback) -> Reduction:
+    return _by_attributes(callback, without=_LOCALS_OF_LEARN)
+
+
+def _reduce_lstm(module: torch.nn.RNNBase) -> Reduction:
+    """Save an LSTM as it wants to be saved, and lay its weights in one piece again, which a GPU wants."""
+    return _bare, (type(module),), module.__getstate__(), None, None, _set_lstm  # type: ignore[no-untyped-call]
+
+
+def _set_lstm(module: torch.nn.RNNBase, state: Mapping[str, Any]) -> None:
+    module.__setstate__(dict(state))  # type: ignore[no-untyped-call]
+    module.flatten_parameters()
+
+
+_REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (np.ndarray, _reduce_array),
+    (torch.Tensor, _reduce_tensor),
+    (torch.nn.RNNBase, _reduce_lstm),
+    (AtariEnv, _reduce_atari),
+    (EzPickle, _by_attributes),
+    (VecEnv, _reduce_vec_env),
+    (ReplayBuffer, _reduce_replay_buffer),
+    (RolloutBuffer, _reduce_rollout_buffer),
+    (BaseAlgorithm, _reduce_model),
+    (BaseCallback, _reduce_callback),
+)
+
+
+# --- random generators ------------------------------------------------------------------------------------------------
+
+
+def _random_states() -> dict[str, Any]:
+    """Return the state of every global random generator; CUDA's where there is one."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),  # noqa: NPY002  # SB3 draws from it
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
