@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
 
+from rlhpc.files import TEMPORARY_SUFFIX
 from rlhpc.results.scores import Score, by_cell
-from rlhpc.results.store import ATTEMPTS, RESULT, Store, read_attempts
+from rlhpc.results.store import RESULT, Store, read_attempts
 
 NAMES_SHOWN = 10  # names listed in one sentence
+# Kinds of entries in attempts.json after which a training goes on; every other kind, and an entry without one, is a failure.
+NO_FAILURES = frozenset({"stopped", "lost", "checkpoint"})
+
+
+class State(StrEnum):
+    """What a training of a grid is, as its folder shows."""
+
+    STORED = "stored"  # its result verifies and belongs to its folder
+    DAMAGED = "damaged"  # there is a result, or something in its place, that does not
+    FAILED = "failed"  # no result, and the last attempt failed
+    RUNNING = "running"  # no result, and a supervisor holds it, or was killed while it did
+    STOPPED = "stopped"  # no result, but a checkpoint that it continues from
+    BEGUN = "begun"  # a folder and nothing to continue from
+    NEVER_BEGUN = "never_begun"  # no folder
 
 
 def gaps(scores: Sequence[Score], baselines: set[str]) -> Iterator[str]:
@@ -33,14 +50,13 @@ def unfinished(store: Store) -> Iterator[str]:
     begun = []
     known = set()
     for folder in sorted(store.trainings.glob("*/*/*/*")):
-        name = folder.relative_to(store.trainings).as_posix().replace("+", "/")
+        name = name_of(folder)
         known.add(name)
         if (folder / RESULT).exists() or not folder.is_dir():
             continue
-        if (folder / ATTEMPTS).exists():
-            attempts = read_attempts(folder)
-            reason = attempts[-1]["reason"] if attempts else "no reason was recorded"
-            yield f"failed: {name}: {reason} ({count(len(attempts), 'attempt')})"
+        state, reason = how_far(folder)
+        if state is State.FAILED:
+            yield f"failed: {name}: {reason}"
         else:
             begun.append(name)
     if begun:
@@ -48,6 +64,35 @@ def unfinished(store: Store) -> Iterator[str]:
     never = [name for name in store.read_grid() if name not in known]
     if never:
         yield f"{count(len(never), 'training')} of the grid never began: {_list(never)}. Launch the grid again to make them."
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of the training that a folder belongs to; the way back from `Store.folder`."""
+    benchmark, env, algo, seed = folder.parts[-4:]
+    return "/".join((benchmark, env.replace("+", "/"), algo, seed))
+
+
+def how_far(folder: Path) -> tuple[State, str]:
+    """Tell how far a training without a result is: its state, and why it is no further."""
+    inside = [path.name for path in folder.iterdir() if not is_temporary(path.name) and not is_set_aside(path.name)]
+    attempts = read_attempts(folder)
+    failures = [attempt for attempt in attempts if attempt.get("kind") not in NO_FAILURES]
+    last = [attempts[-1]["reason"]] if attempts else []
+    if failures and failures[-1] is attempts[-1]:
+        return State.FAILED, f"{last[0]} ({count(len(failures), 'attempt')})"
+    if any(name.startswith("checkpoint-") for name in inside):
+        return State.STOPPED, "; ".join([*last, "it will continue from its checkpoint"])
+    return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a name is that of a file that was being written when its writer was killed."""
+    return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
+
+
+def is_set_aside(name: str) -> bool:
+    """Tell whether a name is that of a damaged file that was kept under another name."""
+    return ".damaged-" in name
 
 
 def _list(names: Sequence[str]) -> str:
