@@ -4,8 +4,8 @@ The objects are pickled as they are, in one graph: model, optimizer, schedules, 
 callbacks, curves. What an attribute of any of them holds is saved, also of algorithms and wrappers that this file has never
 heard of. It knows only what pickle cannot carry, or carries inexactly; each of these was seen to change the bits, or to fail:
 
-arrays and tensors      keep the order of their axes in memory: the sum over a transposed view rounds otherwise than that over
-                        a contiguous copy. Without one order (overlapping, reversed) they are as pickle makes them.
+arrays and tensors      keep their layout in memory: the sum over a transposed view rounds otherwise than that over a
+                        contiguous copy. Those with gaps, overlapping or reversed are as pickle makes them.
 EzPickle                environments that call themselves picklable, and come back reset: saved by their attributes instead
 Atari games             the state of the emulator with its random generator; the game itself is loaded from its file
 DeepMind Control        MuJoCo's state, and what the tasks write into the model; all else is made from the environment's id
@@ -21,6 +21,7 @@ The global random generators (Python, NumPy, torch, CUDA) are part of a snapshot
 from __future__ import annotations
 
 import inspect
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
@@ -129,18 +130,24 @@ def _set_attributes(obj: Any, state: Mapping[str, Any]) -> None:
 
 
 def _reduce_array(array: NDArray[Any]) -> Any:
-    """Save an array in the order of its axes in memory; NotImplemented leaves it to pickle."""
-    if type(array) is not np.ndarray or array.flags.c_contiguous or array.flags.f_contiguous or array.dtype.hasobject:
+    """Save an array as it lies in memory; NotImplemented leaves it to pickle."""
+    in_memory_order = np.argsort([-stride for stride in array.strides], kind="stable")
+    flat = array.transpose(in_memory_order)
+    # pickle would do where the strides are those of a new array. NumPy's flags do not tell: they pass over axes of length 1,
+    # and by these torch tells images of one channel in its two layouts apart
+    is_plain = array.strides == _strides(array.shape, array.itemsize)
+    if type(array) is not np.ndarray or is_plain or not flat.flags.c_contiguous or array.dtype.hasobject:
         return NotImplemented
-    order = np.argsort([-stride for stride in array.strides], kind="stable")
-    in_memory_order = array.transpose(order)
-    if not in_memory_order.flags.c_contiguous:
-        return NotImplemented
-    return _transpose, (in_memory_order, np.argsort(order).tolist())
+    return _strided, (flat.reshape(-1), array.shape, array.strides)
 
 
-def _transpose(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
-    return array.transpose(order)
+def _strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return the strides of a new array."""
+    return tuple(itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def _strided(flat: NDArray[Any], shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
+    return np.ndarray(shape, flat.dtype, flat, strides=strides)  # type: ignore[arg-type]  # any array is a buffer
 
 
 def _reduce_tensor(tensor: torch.Tensor) -> Any:
@@ -152,7 +159,7 @@ def _reduce_tensor(tensor: torch.Tensor) -> Any:
 
 
 def _tensor(array: NDArray[Any], device: str, is_parameter: bool, requires_grad: bool) -> torch.Tensor:
-    tensor = torch.from_numpy(array).to(device)
+    tensor = torch.from_numpy(array).to(device, copy=True)  # to where torch puts tensors: on an address that vectors like
     if is_parameter:
         return torch.nn.Parameter(tensor, requires_grad)
     return tensor.requires_grad_(requires_grad)
