@@ -8,8 +8,10 @@ examples:
   python jobs/launch_training.py --cluster local name=mine envs=[CartPole-v1] algos=[ppo,dqn] seeds=[1,2]
       any registered Gymnasium environment, with or without a benchmark
 
-Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored.
-Exit codes: 0 all stored, 1 a training failed (the summary names it), 2 the command line or configuration is wrong.
+Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored, and continues what was stopped or
+killed from its last checkpoint. On SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and leaves; a second Ctrl-C kills.
+Exit codes: 0 all stored, 1 a training failed (the summary names it) or nothing can be written any more, 2 the command line or
+configuration is wrong, 75 not finished (stopped, or in the hands of another launch): start again to continue.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import argparse
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,7 +32,7 @@ from rlhpc.errors import ConfigError, InputError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.results import ledger
 from rlhpc.results.store import Store
-from rlhpc.training import grid, launch_text, local, node, plan, registry
+from rlhpc.training import grid, launch_text, local, outcome, plan, registry, stop
 from rlhpc.training.algos import load_algos, unknown_blocks
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.tracking import WandbConfig
@@ -46,11 +49,17 @@ class LaunchConfig(grid.GridConfig):
     packing: plan.PackingConfig = field(default_factory=plan.PackingConfig)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tensorboard: bool = True
+    checkpoint_minutes: float = 10.0
+    stop_seconds: float = 60.0
     wandb: WandbConfig = field(default_factory=WandbConfig)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, all at once."""
         found = [*self.faults(), *self.packing.faults(), *self.wandb.faults()]
+        if not 0 <= self.checkpoint_minutes < float("inf"):
+            found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be 0 (at every rollout) or more.")
+        if not 1 <= self.stop_seconds < float("inf"):
+            found.append(f"stop_seconds = {self.stop_seconds} must be at least 1.")
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
             found.append(f"name = '{self.name}' must be a folder's name of letters, digits, '.', '_', '+' and '-'.")
         if found:
@@ -100,11 +109,24 @@ def main(args: argparse.Namespace) -> int:
     for training, _ in found.damaged:
         if kept := store.set_aside(training):
             print(f"the damaged result was kept as {kept}", file=sys.stderr)
-    settings = TrainSettings(config.name, local.device(config.device, gpus), config.tensorboard, config.wandb)
-    outcome = local.carry_out(nodes, gpus, store, settings)
-    summary = {**facts, **node.describe(outcome), "config": str(store.config), "trainings": str(store.trainings)}
-    command.answer(args, summary, launch_text.after(outcome, store))
-    return 1 if outcome.failed else 0
+    done = local.carry_out(nodes, gpus, store, _settings(config, gpus))
+    summary = {**facts, **outcome.describe(done), "config": str(store.config), "trainings": str(store.trainings)}
+    command.answer(args, summary, launch_text.after(done, store))
+    if done.stopped or done.elsewhere:
+        return stop.STOPPED
+    return 1 if done.failed else 0
+
+
+def _settings(config: LaunchConfig, gpus: Sequence[str]) -> TrainSettings:
+    """Say how the trainings are carried out here."""
+    return TrainSettings(
+        group=config.name,
+        device=local.device(config.device, gpus),
+        tensorboard=config.tensorboard,
+        wandb=config.wandb,
+        checkpoint_minutes=config.checkpoint_minutes,
+        stop_seconds=config.stop_seconds,
+    )
 
 
 def _flags_as_overrides(args: argparse.Namespace) -> list[str]:

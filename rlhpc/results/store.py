@@ -148,16 +148,20 @@ class Store:
         return path.rename(path.with_name(f"{RESULT}.damaged-{uuid.uuid4().hex[:8]}"))
 
     def write_attempts(self, training: Training, attempts: Sequence[Mapping[str, Any]]) -> Path:
-        """Record the failed attempts of a training, replacing the former record."""
+        """Record the attempts of a training that left no result, replacing the former record."""
         return write_json(self.folder(training) / ATTEMPTS, list(attempts))
 
     def read_attempts(self, training: Training) -> list[dict[str, Any]]:
-        """Read the failed attempts of a training, oldest first."""
+        """Read the attempts of a training that left no result, oldest first."""
         return read_attempts(self.folder(training))
+
+    def last_attempt(self, training: Training) -> int:
+        """Return the number of the last attempt that is on record; 0 if there is none."""
+        return max((int(attempt.get("attempt", 1)) for attempt in self.read_attempts(training)), default=0)
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """Read the failed attempts in a training's folder, oldest first; a record that cannot be read counts as one attempt."""
+    """Read the attempts in a training's folder that left no result, oldest first; an unreadable record counts as one attempt."""
     path = folder / ATTEMPTS
     if not path.exists():
         return []

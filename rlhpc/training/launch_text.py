@@ -10,7 +10,7 @@ from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
 from rlhpc.training.grid import Grid
-from rlhpc.training.node import Outcome
+from rlhpc.training.outcome import Outcome
 
 
 def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan]) -> dict[str, Any]:
@@ -70,9 +70,14 @@ def before(facts: Mapping[str, Any]) -> str:
 
 def after(outcome: Outcome, store: Store) -> str:
     """Say what was done."""
-    if not outcome.stored and not outcome.failed:
+    if outcome == Outcome():
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
     lines = [f"{len(outcome.stored)} trainings stored in {store.trainings}"]
+    if outcome.stopped:
+        lines.append(f"{len(outcome.stopped)} stopped, to be continued: start again, and they go on from their checkpoints.")
+    if outcome.elsewhere:
+        holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
+        lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} failed; start again to try them again:")
         for training, reason in outcome.failed:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import node, plan
+from rlhpc.training import node, places, plan, stop
+from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress
 from rlhpc.training.settings import TrainSettings
 
 
 def usable_gpus(device: str) -> tuple[str, ...]:
     """Name the GPUs to train on; none if the device is ``cpu``."""
-    return node.visible_gpus() if device != "cpu" else ()
+    return places.visible_gpus() if device != "cpu" else ()
 
 
 def device(wanted: str, gpus: Sequence[str]) -> str:
@@ -34,13 +35,15 @@ def pack_here(trainings: Sequence[Training], packing: plan.PackingConfig, gpus: 
     return plan.pack(trainings, n_gpus=max(len(gpus), 1), trainings_per_gpu=at_once, max_nodes=1)
 
 
-def carry_out(nodes: Sequence[plan.NodePlan], gpus: Sequence[str], store: Store, settings: TrainSettings) -> node.Outcome:
-    """Carry out what `pack_here` planned, and show how far it is."""
+def carry_out(nodes: Sequence[plan.NodePlan], gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:
+    """Carry out what `pack_here` planned, show how far it is, and stop in good order on a signal."""
     if not nodes:
-        return node.Outcome()
+        return Outcome()
     (here,) = nodes
     progress = Progress(len(here.trainings))
     try:
-        return node.supervise(here.trainings, node.places(gpus, here.trainings_per_gpu), store, settings, progress)
+        with stop.on_signals(settings.stop_seconds) as heard:
+            free = places.places(gpus, here.trainings_per_gpu)
+            return node.supervise(here.trainings, free, store, settings, progress, stop=heard)
     finally:
         progress.close()

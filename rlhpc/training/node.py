@@ -1,272 +1,341 @@
-"""The supervisor of one node: one process a training, places refilled, failures retried, none of them ending another."""
+"""The supervisor of one node: one process a training, places refilled, failures retried, none of them ending another.
+
+Whatever is done to it, a training is lost by at most the time since its last checkpoint: it is stored once, or it is continued
+by the next supervisor of the same plan.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import datetime as dt
 import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
-import traceback
+import platform
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
 
-from rlhpc.errors import AlreadyStoredError
+from rlhpc.errors import StorageError
 from rlhpc.records import Training
+from rlhpc.results.lease import HEARTBEAT_SECONDS, LEASE, Holder, Leases, Standing
 from rlhpc.results.store import Store
+from rlhpc.training import endings
+from rlhpc.training.checkpoint import Checkpoints
+from rlhpc.training.child import OUTPUT_LOG, Attempt
+from rlhpc.training.endings import Ending, Kind
+from rlhpc.training.outcome import Listener, Outcome
+from rlhpc.training.places import FreePlaces
+from rlhpc.training.process import AttemptProcess
 from rlhpc.training.settings import TrainSettings
+from rlhpc.training.stop import Stop
 
-MAX_ATTEMPTS = 2  # a failed training is tried once more, then recorded as failed
-OUTPUT_LOG = "output.log"
-LONGEST_REASON = 1_000  # characters
-LONGEST_REPORT = 20_000  # characters of a traceback; a pipe holds this much without a reader
+MAX_TRIES = 2  # a training that fails is tried once more, then recorded as failed
+MAX_INTERRUPTIONS = 10  # so often is it tried again after an ending that was not its fault
+MAX_SHARED_GPU_FAULTS = 2  # a fault of a GPU ends all trainings on it, and none can be blamed; after so many it runs alone
+POLL_SECONDS = 2.0  # between looks at trainings that another supervisor holds
+_SECONDS_TO_LEAVE = 3.0  # beyond those that a stop grants, before children are killed
 # One thread for every library that would otherwise start one per core in each training.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
-class Listener(Protocol):
-    """What a supervisor tells while it works."""
-
-    def started(self, training: Training, attempt: int) -> None:
-        """Hear that an attempt has begun."""
-
-    def stored(self, training: Training) -> None:
-        """Hear that a result is stored."""
-
-    def failed(self, training: Training, reason: str, *, will_retry: bool) -> None:
-        """Hear that an attempt has failed."""
-
-
 @dataclass
-class Outcome:
-    """What became of a node's trainings.
-
-    Attributes
-    ----------
-    stored : list of Training
-    failed : list of (Training, str)
-        With the reason of the last attempt.
-    """
-
-    stored: list[Training] = field(default_factory=list)
-    failed: list[tuple[Training, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """One attempt at a training; what a child process is told."""
+class _Ticket:
+    """A training that waits or runs, and what it may still be granted in this launch."""
 
     training: Training
-    number: int  # over all launches, from 1
-    tries_left: int  # in this launch, after this one
-    gpu: str | None
-    store: Store
-    settings: TrainSettings
+    tries_left: int = MAX_TRIES
+    interruptions_left: int = MAX_INTERRUPTIONS
+    n_shared_gpu_faults: int = 0
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it must have a GPU for itself."""
+        return self.n_shared_gpu_faults >= MAX_SHARED_GPU_FAULTS
 
 
 @dataclass(frozen=True)
 class _Child:
     """A running attempt."""
 
-    attempt: _Attempt
-    process: ForkServerProcess
-    connection: Connection
+    ticket: _Ticket
+    attempt: Attempt
+    process: AttemptProcess
+    places: list[str | None]  # that become free with its end; several for one that runs alone
 
 
-def visible_gpus() -> tuple[str, ...]:
-    """Name the GPUs that this process may use, as CUDA_VISIBLE_DEVICES spells them; empty without any."""
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is not None:
-        return tuple(name for name in listed.split(",") if name and name != "-1")
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    shown = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    return tuple(str(index) for index, line in enumerate(shown.stdout.splitlines()) if line.startswith("GPU"))
-
-
-def places(gpus: Sequence[str], trainings_per_gpu: int) -> list[str | None]:
-    """List the places of a node, each with its GPU, in turn over the GPUs; without a GPU, one group of places."""
-    groups: Sequence[str | None] = gpus or [None]
-    return [gpu for _ in range(trainings_per_gpu) for gpu in groups]
-
-
-def supervise(
-    trainings: Iterable[Training], free: Sequence[str | None], store: Store, settings: TrainSettings, listener: Listener
+def supervise(  # noqa: PLR0913
+    trainings: Iterable[Training],
+    free: Sequence[str | None],
+    store: Store,
+    settings: TrainSettings,
+    listener: Listener,
+    *,
+    stop: Stop | None = None,
 ) -> Outcome:
-    """Carry out trainings, each in a process of its own.
+    """Carry out trainings, each in a process of its own, from its last checkpoint if it has one.
 
     Parameters
     ----------
     trainings : iterable of Training
-        Started in this order; those stored already are passed over.
+        Started in this order; those stored already are passed over, those that another supervisor holds are left to it.
     free : sequence of str or None
         From `places`; as many trainings run at once as there are places.
     store : Store
     settings : TrainSettings
     listener : Listener
+    stop : Stop, optional
+        By which the supervisor can be told to stop: every training saves and leaves, within the time that the request grants.
 
     Returns
     -------
     Outcome
+
+    Raises
+    ------
+    StorageError
+        If results can no longer be written; what is stored is intact, and the others continue from their checkpoints.
     """
     os.environ.update(_ONE_THREAD)
-    supervisor = _Supervisor(store, settings, listener, deque(free))
-    waiting = deque((training, MAX_ATTEMPTS - 1) for training in trainings)
-    try:
-        while waiting or supervisor.running:
-            while waiting and supervisor.free:
-                supervisor.start(*waiting.popleft())
-            if supervisor.running:  # nothing runs if all that was left is stored
-                waiting.extendleft(supervisor.reap())
-    finally:
-        supervisor.end_all()
+    with contextlib.nullcontext(stop) if stop is not None else contextlib.closing(Stop()) as heard:
+        supervisor = _Supervisor(trainings, free, store, settings, listener, heard)
+        try:
+            supervisor.work()
+            supervisor.stop_children()
+        finally:
+            supervisor.end_children()
+    if supervisor.storage_fault:
+        raise StorageError(
+            f"results can no longer be written to '{store.root}': {supervisor.storage_fault}. What is stored is intact, and the"
+            " other trainings wait at their last checkpoints. Free space, or mend the file system, and launch again."
+        )
     return supervisor.outcome
 
 
 class _Supervisor:
     """The state of `supervise`."""
 
-    def __init__(self, store: Store, settings: TrainSettings, listener: Listener, free: deque[str | None]) -> None:
-        self.free = free
-        self.running: list[_Child] = []
+    def __init__(  # noqa: PLR0913, PLR0917  # what `supervise` is given
+        self,
+        trainings: Iterable[Training],
+        free: Sequence[str | None],
+        store: Store,
+        settings: TrainSettings,
+        listener: Listener,
+        stop: Stop,
+    ) -> None:
         self.outcome = Outcome()
+        self.storage_fault = ""
+        self._waiting = deque(_Ticket(training) for training in trainings)
+        self._free = FreePlaces(free)
+        self._running: list[_Child] = []
         self._store = store
         self._settings = settings
         self._listener = listener
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["rlhpc.training.preload"])
+        self._stop = stop
+        self._leases = Leases(store)
+        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        self._held: dict[tuple[Any, ...], Holder | None] = {}  # trainings in the hands of a supervisor that lives, by key
 
-    def start(self, training: Training, tries_left: int) -> None:
-        """Start an attempt in a free place, unless the result is stored."""
+    # --- the loop ---------------------------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Work until nothing is left to do here, a stop is requested, or the storage fails."""
+        while not self._is_to_stop():
+            self._fill_places()
+            if not self._running and all(ticket.training.key in self._held for ticket in self._waiting):
+                break  # of what waits, if anything does, another supervisor takes care
+            self._listen(POLL_SECONDS if self._free and self._waiting else HEARTBEAT_SECONDS)
+        for ticket in self._waiting:
+            holder = self._held.get(ticket.training.key)
+            if holder is not None:
+                self.outcome.elsewhere.append((ticket.training, str(holder)))
+            else:
+                self.outcome.stopped.append(ticket.training)
+
+    def _is_to_stop(self) -> bool:
+        return self._stop.requested or bool(self.storage_fault)
+
+    def _fill_places(self) -> None:
+        """Start as many of the waiting trainings as there are places, in their order; pass over what cannot be started now."""
+        passed_over: list[_Ticket] = []
+        while self._waiting and self._free and not self._is_to_stop():
+            ticket = self._waiting.popleft()
+            try:
+                is_settled = self._settle(ticket)
+            except OSError as error:  # of one training: the others go on
+                self._note_storage(error)
+                self._fail(ticket.training, f"its folder cannot be used: {error}")
+            else:
+                if not is_settled:
+                    passed_over.append(ticket)
+        self._waiting.extendleft(reversed(passed_over))
+
+    def _settle(self, ticket: _Ticket) -> bool:
+        """Start a training, or find it stored; tell whether either was so."""
+        if self._store.has(ticket.training):
+            self._tidy(ticket.training)
+            self.outcome.stored.append(ticket.training)
+            return True
+        granted = self._free.take_gpu() if ticket.runs_alone else self._free.take()
+        if granted and self._take_lease(ticket.training):
+            self._start(ticket, granted)
+            return True
+        self._free.give_back(granted)
+        return False
+
+    def _tidy(self, training: Training) -> None:
+        """Remove what a supervisor that was killed has left beside a stored result."""
+        folder = self._store.folder(training)
+        Checkpoints(folder).clear()
+        if (folder / LEASE).exists() and self._leases.take(training).standing is Standing.OURS:
+            self._leases.release(training)
+
+    def _take_lease(self, training: Training) -> bool:
+        """Take the lease of a training; if a dead supervisor held it, record that its attempt ended without a word."""
+        taken = self._leases.take(training)
+        if taken.standing is Standing.HELD:
+            self._held[training.key] = taken.holder
+        else:
+            self._held.pop(training.key, None)
+        if taken.former is not None:
+            ending = Ending(Kind.LOST, f"its supervisor, {taken.former}, ended without a word")
+            self._record(training, self._store.last_attempt(training) + 1, ending)
+        return taken.standing is Standing.OURS
+
+    def _start(self, ticket: _Ticket, granted: list[str | None]) -> None:
+        """Start an attempt."""
+        number = self._store.last_attempt(ticket.training) + 1
+        attempt = Attempt(ticket.training, number, granted[0], self._store, self._settings)
+        self._running.append(_Child(ticket, attempt, AttemptProcess(attempt), granted))
+        self._listener.started(ticket.training, number)
+
+    def _listen(self, timeout: float) -> None:
+        """Wait until a child ends or says something, a stop is requested, or it is time for the next beat."""
+        sources = [source for child in self._running for source in child.process.sources]
+        wait([*sources, self._stop.fileno()], max(min(self._next_beat - time.monotonic(), timeout), 0.0))
+        self._stop.hear()
+        for child in list(self._running):
+            for sentence in child.process.hear():
+                self._listener.said(child.ticket.training, sentence)
+                self._record(child.ticket.training, child.attempt.number, Ending(Kind.CHECKPOINT, sentence))
+            if child.process.has_ended():
+                self._reap(child)
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+
+    def _beat(self) -> None:
+        """Renew the leases; end the children whose lease another supervisor has taken over."""
+        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        try:
+            lost = {training.key for training in self._leases.beat()}
+        except OSError:  # of a file server that is away for a moment; the leases expire after several beats
+            return
+        for child in [child for child in self._running if child.ticket.training.key in lost]:
+            self._end(child)
+            self._waiting.append(child.ticket)
+
+    # --- endings ----------------------------------------------------------------------------------------------------------
+
+    def _reap(self, child: _Child) -> None:
+        """Note the end of a child, and what follows from it."""
+        exit_code = self._end(child)
+        ticket, training = child.ticket, child.ticket.training
         if self._store.has(training):
             self.outcome.stored.append(training)
+            self._listener.stored(training)
             return
-        number = len(self._store.read_attempts(training)) + 1
-        attempt = _Attempt(training, number, tries_left, self.free.popleft(), self._store, self._settings)
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_carry_out, args=(attempt, theirs), name=training.name)
-        process.start()
-        theirs.close()
-        self.running.append(_Child(attempt, process, ours))
-        self._listener.started(training, number)
+        ending = child.process.ending()
+        will_retry = self._may_try_again(child, ending)
+        unrecorded = self._record(training, child.attempt.number, ending, exit_code)
+        if ending.kind is Kind.STORAGE:
+            self.storage_fault = self.storage_fault or ending.reason
+        if self._is_to_stop():
+            self.outcome.stopped.append(training)
+            self._listener.said(training, ending.reason + unrecorded)
+        elif will_retry:
+            self._waiting.appendleft(ticket)
+            self._listener.failed(training, ending.reason + unrecorded, will_retry=True)
+        else:
+            self._fail(training, ending.reason + unrecorded)
 
-    def reap(self) -> list[tuple[Training, int]]:
-        """Wait until a child ends; return the trainings to be tried again, with the tries they have left."""
-        ended = wait([child.process.sentinel for child in self.running])
-        again = []
-        for child in [child for child in self.running if child.process.sentinel in ended]:
-            child.process.join()
-            self.running.remove(child)
-            self.free.append(child.attempt.gpu)
-            training = child.attempt.training
-            if self._store.has(training):
-                self.outcome.stored.append(training)
-                self._listener.stored(training)
-            elif self._record_failure(child):
-                again.append((training, child.attempt.tries_left - 1))
-            child.connection.close()
-        return again
+    def _fail(self, training: Training, reason: str) -> None:
+        self.outcome.failed.append((training, reason))
+        self._listener.failed(training, reason, will_retry=False)
 
-    def _record_failure(self, child: _Child) -> bool:
-        """Record a failed attempt; tell whether there will be another."""
-        attempt = child.attempt
-        reason, report = _explain(child)
+    def _may_try_again(self, child: _Child, ending: Ending) -> bool:
+        """Charge an ending to whose fault it was; tell whether the training may be tried again."""
+        ticket = child.ticket
+        if ending.kind is Kind.REFUSED:
+            return False
+        if ending.kind is Kind.GPU and not ticket.runs_alone and self._free.is_shared(child.attempt.gpu):
+            ticket.n_shared_gpu_faults += 1
+            return True
+        if ending.kind in endings.FORGIVEN:
+            ticket.interruptions_left -= 1
+            return ticket.interruptions_left >= 0
+        ticket.tries_left -= 1
+        return ticket.tries_left > 0
+
+    def _record(self, training: Training, number: int, ending: Ending, exit_code: int | None = None) -> str:
+        """Add to the record of a training's attempts; return what is to be said if that cannot be written."""
+        folder = self._store.folder(training)
         record: dict[str, Any] = {
-            "attempt": attempt.number,
-            "reason": reason,
-            "exit_code": child.process.exitcode,
-            "traceback": report,
-            "log": str(self._store.folder(attempt.training) / OUTPUT_LOG),
+            "attempt": number,
+            "kind": ending.kind.value,
+            "reason": ending.reason,
+            "remedy": ending.remedy,
+            "continues_at": Checkpoints(folder).timesteps(),
+            "exit_code": exit_code,
+            "traceback": ending.traceback,
+            "log": str(folder / OUTPUT_LOG),
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "host": platform.node(),
         }
         try:
-            self._store.write_attempts(attempt.training, [*self._store.read_attempts(attempt.training), record])
+            self._store.write_attempts(training, [*self._store.read_attempts(training), record])
         except OSError as error:  # told all the same; the other trainings go on
-            reason = f"{reason} (which could not be recorded: {error})"
-        will_retry = attempt.tries_left > 0
-        self._listener.failed(attempt.training, reason, will_retry=will_retry)
-        if not will_retry:
-            self.outcome.failed.append((attempt.training, reason))
-        return will_retry
+            self._note_storage(error)
+            return f" (which could not be recorded: {error})"
+        return ""
 
-    def end_all(self) -> None:
-        """Kill what is still running; after an ordinary end there is nothing."""
-        for child in self.running:
-            child.process.kill()
-        for child in self.running:
-            child.process.join()
-            child.connection.close()
-        self.running.clear()
+    def _note_storage(self, error: OSError) -> None:
+        """Stop if an error means that nothing can be written any more."""
+        if endings.is_storage_error(error):
+            self.storage_fault = self.storage_fault or str(error)
 
+    def _end(self, child: _Child) -> int | None:
+        """Make sure that a child has ended, free what it held, and return its exit code."""
+        exit_code = child.process.end()
+        self._running.remove(child)
+        self._free.give_back(child.places)
+        with contextlib.suppress(OSError):  # on a broken file system it expires
+            self._leases.release(child.ticket.training)
+        return exit_code
 
-def _explain(child: _Child) -> tuple[str, str]:
-    """Return why a child ended without a result, in one line, and its traceback if it could still send one."""
-    try:
-        if child.connection.poll():
-            reason, report = child.connection.recv()
-            return reason, report
-    except (EOFError, OSError):
-        pass  # killed before it could say anything
-    code = child.process.exitcode
-    if code is not None and code < 0:
-        hint = " (often the kernel's out-of-memory killer: ask for more memory, or fewer trainings per GPU)"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"killed by {name}{hint if -code == signal.SIGKILL else ''}", ""
-    return f"ended with exit code {code} and no result", ""
+    # --- stopping ---------------------------------------------------------------------------------------------------------
 
+    def stop_children(self) -> None:
+        """Have every child save and leave; kill those that do not leave in time. After an ordinary end there is none."""
+        if self.storage_fault:
+            self._stop.request(self._settings.stop_seconds)
+        told = float("inf")
+        while self._running and time.monotonic() < self._stop.deadline + _SECONDS_TO_LEAVE:
+            if self._stop.deadline < told:
+                told = self._stop.deadline
+                for child in self._running:
+                    child.process.tell_to_stop(max(told - time.monotonic(), 0.0))
+            self._listen(self._stop.deadline + _SECONDS_TO_LEAVE - time.monotonic())
+        for child in list(self._running):
+            exit_code = self._end(child)
+            ending = Ending(Kind.STOPPED, "told to stop, and killed because it did not leave in time")
+            self._record(child.ticket.training, child.attempt.number, ending, exit_code)
+            self.outcome.stopped.append(child.ticket.training)
 
-def _carry_out(attempt: _Attempt, supervisor: Connection) -> None:
-    """Carry out one attempt; the body of a child process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; what it means is the supervisor's to say
-    threading.Thread(target=_leave_with, args=(supervisor,), daemon=True).start()
-    folder = attempt.store.folder(attempt.training)
-    if attempt.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = attempt.gpu
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _redirect_output(folder / OUTPUT_LOG)
-        from rlhpc.training.train import train  # noqa: PLC0415  # the forkserver has it; a supervisor needs no torch
-
-        result, curves = train(attempt.training, folder, attempt.settings, attempt.number)
-        curves.write(folder)
-        attempt.store.write(result)
-    except AlreadyStoredError as error:
-        print(error)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is recorded, and ends this training alone
-        report = traceback.format_exc()
-        first_line = str(error).partition("\n")[0][:LONGEST_REASON]
-        supervisor.send((f"{type(error).__name__}: {first_line}", report[-LONGEST_REPORT:]))
-        print(report, file=sys.stderr)
-        raise SystemExit(1) from None
-
-
-def _leave_with(supervisor: Connection) -> None:
-    """End this process when its supervisor is gone, however that ended: the kernel closes its end of the pipe."""
-    try:
-        supervisor.recv()
-    except (EOFError, OSError):
-        os._exit(1)
-
-
-def _redirect_output(path: Path) -> None:
-    """Send what this process and its libraries print to the end of a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
-
-
-def describe(outcome: Outcome) -> dict[str, Any]:
-    """Put an outcome into words that JSON knows."""
-    return {
-        "stored": [training.name for training in outcome.stored],
-        "failed": [{"training": training.name, "reason": reason} for training, reason in outcome.failed],
-    }
+    def end_children(self) -> None:
+        """Kill what is still running, and let go of every lease; after an ordinary end there is nothing."""
+        for child in list(self._running):
+            self._end(child)
+        with contextlib.suppress(OSError):
+            self._leases.release_all()

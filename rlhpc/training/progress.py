@@ -42,9 +42,13 @@ class Progress:
         """Hear that an attempt has failed."""
         line = f"failed  {training.name}: {reason}"
         if will_retry:
-            self._say(f"{line}; trying once more")
+            self._say(f"{line}; trying again")
         else:
             self._end(line, is_news=True)
+
+    def said(self, training: Training, sentence: str) -> None:
+        """Hear something else that a user should know of a training."""
+        self._say(f"{training.name}: {sentence}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""

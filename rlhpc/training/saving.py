@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from rlhpc.records import Training
 from rlhpc.training import checkpoint, machine, snapshot
 from rlhpc.training.settings import TrainSettings
+from rlhpc.training.stop import STOPPED
 
-STOPPED = 75  # exit code of a training, and of a launch, that was stopped and is to be continued; EX_TEMPFAIL of sysexits.h
 # A stop may have to wait for the end of a rollout. Where rollouts take longer than this, the state at the beginning of each is
 # kept in memory, ready to be written; it takes 0.1 s at most, and so under 1 % of the time.
 LONG_ROLLOUT_SECONDS = 15.0

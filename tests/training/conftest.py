@@ -25,6 +25,13 @@ class Memory:
     def failed(self, training, reason, *, will_retry):
         self.events.append(("failed", training.name, reason, will_retry))
 
+    def said(self, training, sentence):
+        self.events.append(("said", training.name, sentence))
+
+    def heard(self, kind):
+        """List what was heard of one kind."""
+        return [event[1:] for event in self.events if event[0] == kind]
+
 
 @pytest.fixture
 def listen():

@@ -9,7 +9,7 @@ from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import Store
 from rlhpc.training import launch_text
 from rlhpc.training.grid import Grid
-from rlhpc.training.node import Outcome
+from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import pack
 
 PPO = Training("b", "X-v0", "ppo", 1, "Discrete", 1_000_000, {"class": "PPO"})

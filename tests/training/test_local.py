@@ -7,7 +7,7 @@ import pytest
 from rlhpc.records import Training
 from rlhpc.results.store import Store
 from rlhpc.training import local
-from rlhpc.training.node import Outcome
+from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import TRAININGS_PER_GPU, PackingConfig
 from rlhpc.training.settings import TrainSettings
 

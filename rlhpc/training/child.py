@@ -1,0 +1,120 @@
+"""The child: the process that carries out one attempt at one training, and ends with its supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlhpc.errors import AlreadyStoredError
+from rlhpc.records import Training
+from rlhpc.results.store import Store
+from rlhpc.training import endings, stop
+from rlhpc.training.checkpoint import Checkpoints
+from rlhpc.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from rlhpc.training.saving import Saver
+
+OUTPUT_LOG = "output.log"
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a training; what a child is told.
+
+    Attributes
+    ----------
+    training : Training
+    number : int
+        From 1, over all launches.
+    gpu : str or None
+        The one that it may see; None: whatever there is.
+    store : Store
+    settings : TrainSettings
+    """
+
+    training: Training
+    number: int
+    gpu: str | None
+    store: Store
+    settings: TrainSettings
+
+
+def carry_out(attempt: Attempt, supervisor: Connection) -> None:
+    """Carry out one attempt; the body of a process.
+
+    What it sends to its supervisor: sentences that a user should read, and, if it fails, an `Ending` as the last thing.
+    What it hears: in how many seconds it is to have left; the end of the connection, with which it ends at once.
+    """
+    # Ended by the kernel with the process that it was forked from, as that is with the supervisor; the connection alone would
+    # do where that is stopped and cannot end.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; what it means is the supervisor's to say
+    folder = attempt.store.folder(attempt.training)
+    if attempt.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = attempt.gpu
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _redirect_output(folder / OUTPUT_LOG)
+        _train(attempt, folder, supervisor)
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is recorded, and ends this training alone
+        report = traceback.format_exc()
+        supervisor.send(endings.of_exception(error, report))
+        with contextlib.suppress(OSError):  # the disk may be full
+            print(report, file=sys.stderr, flush=True)
+        os._exit(1)  # flushing what a full disk does not take would raise again
+
+
+def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
+    """Train, and store the result; leave if told to stop."""
+    # The forkserver has them; a supervisor needs no torch.
+    from rlhpc.training.saving import Saver, Stopped  # noqa: PLC0415
+    from rlhpc.training.train import train  # noqa: PLC0415
+
+    def say(sentence: str) -> None:
+        print(sentence, flush=True)
+        supervisor.send(sentence)
+
+    saver = Saver(attempt.training, folder, attempt.settings, attempt.number, say)
+    for signum in stop.SIGNALS:
+        seconds = stop.seconds_after(signum, attempt.settings.stop_seconds)
+        signal.signal(signum, lambda *_, seconds=seconds: saver.request_stop(seconds))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+    threading.Thread(target=_listen, args=(supervisor, saver), daemon=True).start()
+    try:
+        result, curves = train(attempt.training, folder, attempt.settings, attempt.number, saver)
+    except Stopped:
+        os._exit(stop.STOPPED)
+    curves.write(folder)
+    with contextlib.suppress(AlreadyStoredError):  # another supervisor's attempt was faster, and came to the same
+        attempt.store.write(result)
+    Checkpoints(folder).clear()
+
+
+def _listen(supervisor: Connection, saver: Saver) -> None:
+    """Pass on requests to stop; end this process when its supervisor is gone, however that ended."""
+    try:
+        while True:
+            saver.request_stop(supervisor.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _redirect_output(path: Path) -> None:
+    """Send what this process and its libraries print to the end of a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

@@ -1,0 +1,92 @@
+"""Stopping: how a supervisor is told to have its trainings save and leave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+STOPPED = 75  # exit code of a training, and of a launch, that was stopped and is to be continued; EX_TEMPFAIL of sysexits.h
+# Slurm sends SIGTERM a fixed time before SIGKILL (KillWait, 30 s by default), whatever was asked for.
+SECONDS_AFTER_SIGTERM = 20.0
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # what schedulers send before they kill
+
+
+def seconds_after(signum: int, stop_seconds: float) -> float:
+    """Return how long trainings may take to leave after a signal."""
+    return min(stop_seconds, SECONDS_AFTER_SIGTERM) if signum == signal.SIGTERM else stop_seconds
+
+
+class Stop:
+    """A request to stop, which may be made from a signal handler or another thread, and wakes who waits for it."""
+
+    def __init__(self) -> None:
+        self.deadline = float("inf")  # of time.monotonic
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+
+    def request(self, seconds: float) -> None:
+        """Ask to leave within some seconds; a second request may only shorten the time."""
+        self.deadline = min(self.deadline, time.monotonic() + seconds)
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._writer, b"!")
+
+    @property
+    def requested(self) -> bool:
+        """Whether it was asked for."""
+        return self.deadline < float("inf")
+
+    def fileno(self) -> int:
+        """Return what becomes readable at each request, for `multiprocessing.connection.wait`."""
+        return self._reader
+
+    def hear(self) -> None:
+        """Make it unreadable until the next request."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 1024):
+                pass
+
+    def close(self) -> None:
+        """Free the descriptors."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@contextlib.contextmanager
+def on_signals(stop_seconds: float) -> Iterator[Stop]:
+    """Turn the signals of a scheduler, and the first Ctrl-C, into a request to stop; a second Ctrl-C interrupts as ever.
+
+    Parameters
+    ----------
+    stop_seconds : float
+        Time that the trainings are given; after SIGTERM `SECONDS_AFTER_SIGTERM` at most.
+    """
+    stop = Stop()
+
+    def request(signum: int, _frame: FrameType | None) -> None:
+        if signum == signal.SIGINT and stop.requested:
+            raise KeyboardInterrupt
+        stop.request(seconds_after(signum, stop_seconds))
+
+    before: dict[int, Any] = {signum: signal.signal(signum, request) for signum in (*SIGNALS, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        stop.close()
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Keep the signals of a scheduler from processes that are started meanwhile, until they are ready to hear them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

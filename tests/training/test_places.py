@@ -1,0 +1,45 @@
+"""Places: which GPUs there are, and who may take one for itself."""
+
+from rlhpc.training.places import FreePlaces, places, visible_gpus
+
+
+def test_places_take_turns_over_the_gpus():
+    assert places(["0", "1"], 2) == ["0", "1", "0", "1"]
+    assert places([], 3) == [None, None, None]
+
+
+def test_visible_gpus_are_those_of_the_environment_variable(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-8f1c")
+    assert visible_gpus() == ("2", "GPU-8f1c")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == ()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert visible_gpus() == ()
+
+
+def test_places_are_taken_in_turn_until_none_is_free():
+    free = FreePlaces(places(["0", "1"], 1))
+    assert (free.take(), free.take(), free.take()) == (["0"], ["1"], [])
+    assert not free
+    free.give_back(["1"])
+    assert free.take() == ["1"]
+
+
+def test_a_whole_gpu_is_taken_only_if_nobody_uses_it():
+    free = FreePlaces(places(["0", "1"], 2))
+    assert free.take() == ["0"]
+    assert free.take_gpu() == ["1", "1"]
+    assert free.take_gpu() == []
+    assert free.take() == ["0"]
+    assert free.take() == []
+    free.give_back(["0"])
+    assert free.take_gpu() == []
+    free.give_back(["0"])
+    assert free.take_gpu() == ["0", "0"]
+
+
+def test_without_a_gpu_all_places_are_one_group():
+    free = FreePlaces(places([], 3))
+    assert free.is_shared(None)
+    assert free.take_gpu() == [None, None, None]
+    assert not FreePlaces(places([], 1)).is_shared(None)

@@ -1,0 +1,69 @@
+"""Stopping: signals become requests, and wake who waits."""
+
+import os
+import signal
+import time
+from contextlib import closing
+from multiprocessing.connection import wait
+
+import pytest
+
+from rlhpc.training.stop import SECONDS_AFTER_SIGTERM, SIGNALS, Stop, blocked, on_signals
+
+
+def test_a_request_wakes_who_waits_once():
+    with closing(Stop()) as stop:
+        assert not stop.requested
+        assert wait([stop], 0) == []
+        stop.request(5)
+        assert stop.requested
+        assert wait([stop], 0) == [stop]
+        stop.hear()
+        assert wait([stop], 0) == []
+        assert stop.requested
+
+
+def test_a_later_request_may_only_shorten_the_time():
+    with closing(Stop()) as stop:
+        stop.request(50)
+        first = stop.deadline
+        stop.request(100)
+        assert stop.deadline == first
+        stop.request(1)
+        assert stop.deadline < first
+
+
+@pytest.mark.parametrize("signum", [*SIGNALS, signal.SIGINT])
+def test_every_signal_of_a_scheduler_is_a_request(signum):
+    before = signal.getsignal(signum)
+    with on_signals(1000.0) as stop:
+        started = time.monotonic()
+        os.kill(os.getpid(), signum)
+        assert stop.requested
+        expected = SECONDS_AFTER_SIGTERM if signum == signal.SIGTERM else 1000.0
+        assert stop.deadline - started == pytest.approx(expected, abs=0.5)
+    assert signal.getsignal(signum) is before
+
+
+def test_a_second_interrupt_interrupts():
+    with on_signals(10.0) as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_blocked_signals_arrive_afterwards():
+    with on_signals(10.0) as stop:
+        with blocked():
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert not stop.requested
+        assert stop.requested
+
+
+def test_more_requests_than_a_pipe_holds_do_not_block():
+    with closing(Stop()) as stop:
+        for _ in range(100_000):
+            stop.request(5)
+        stop.hear()
+        assert wait([stop], 0) == []
