@@ -180,8 +180,10 @@ class _Supervisor:
             return True
         granted = self._free.take_gpu() if ticket.runs_alone else self._free.take()
         if granted and self._take_lease(ticket.training):
-            self._start(ticket, granted)
-            return True
+            if not self._store.has(ticket.training):
+                self._start(ticket, granted)
+                return True
+            self._leases.release(ticket.training)  # its former holder has stored it just now: it is found so next time
         self._free.give_back(granted)
         return False
 

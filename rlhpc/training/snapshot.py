@@ -147,7 +147,7 @@ def _strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def _strided(flat: NDArray[Any], shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
-    return np.ndarray(shape, flat.dtype, flat, strides=strides)  # type: ignore[arg-type]  # any array is a buffer
+    return np.ndarray(shape, flat.dtype, flat, strides=strides)  # any array is a buffer
 
 
 def _reduce_tensor(tensor: torch.Tensor) -> Any:
