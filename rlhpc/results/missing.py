@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from rlhpc.files import TEMPORARY_SUFFIX
+from rlhpc.results.lease import LEASE, UNKNOWN, Holder
 from rlhpc.results.scores import Score, by_cell
 from rlhpc.results.store import RESULT, Store, read_attempts
 
@@ -78,11 +80,23 @@ def how_far(folder: Path) -> tuple[State, str]:
     attempts = read_attempts(folder)
     failures = [attempt for attempt in attempts if attempt.get("kind") not in NO_FAILURES]
     last = [attempts[-1]["reason"]] if attempts else []
+    if holder := _holder(folder):  # also after a failure: the next attempt
+        return State.RUNNING, "; before: ".join([f"running, or left by a killed supervisor: {holder}", *last])
     if failures and failures[-1] is attempts[-1]:
         return State.FAILED, f"{last[0]} ({count(len(failures), 'attempt')})"
     if any(name.startswith("checkpoint-") for name in inside):
         return State.STOPPED, "; ".join([*last, "it will continue from its checkpoint"])
     return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
+
+
+def _holder(folder: Path) -> Holder | None:
+    """Read who holds the lease of a training; None where there is none."""
+    try:
+        return Holder(**json.loads((folder / LEASE).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        return UNKNOWN
 
 
 def is_temporary(name: str) -> bool:

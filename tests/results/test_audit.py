@@ -12,6 +12,7 @@ from rlhpc.errors import InputError
 from rlhpc.files import digest
 from rlhpc.records import Training
 from rlhpc.results.audit import Audit, Record, Strange, audit
+from rlhpc.results.lease import LEASE, Leases
 from rlhpc.results.missing import State, unfinished
 from rlhpc.results.store import RESULT, Store
 
@@ -182,6 +183,48 @@ def test_attempts_that_cannot_be_read_count_as_a_failure(store, grid):
     record = of(audit(store), grid[0])
     assert record.state is State.FAILED
     assert "the reason cannot be read" in record.reason
+
+
+def test_a_training_that_a_supervisor_holds_is_running_until_it_lets_go(store, grid):
+    folder = forget(store, grid[0])
+    (folder / "checkpoint-64").write_text("")
+    leases = Leases(store)
+    leases.take(grid[0])
+    held = f"running, or left by a killed supervisor: {leases.holder}"
+    found = audit(store)
+    assert of(found, grid[0]) == Record(grid[0].name, State.RUNNING, held, folder)
+    assert f"process {os.getpid()} on host " in held
+    assert found.verdict == (
+        "Not in order: 1 of 6 trainings is not recorded; "
+        "audit again when what is running has ended (if nothing is, launch again)."
+    )
+    leases.release(grid[0])
+    assert of(audit(store), grid[0]).state is State.STOPPED
+
+
+def test_a_training_that_failed_and_is_tried_again_is_running_and_what_it_failed_by_is_told(store, grid):
+    forget(store, grid[0])
+    store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom", "kind": "exception"}])
+    leases = Leases(store)
+    leases.take(grid[0])
+    record = of(audit(store), grid[0])
+    assert record.state is State.RUNNING
+    assert record.reason.endswith(f"{leases.holder}; before: boom")
+    leases.release(grid[0])
+    assert of(audit(store), grid[0]).state is State.FAILED
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\ufffd"])
+def test_a_damaged_lease_is_that_of_an_unknown_process(store, grid, text):
+    (forget(store, grid[0]) / LEASE).write_text(text)
+    record = of(audit(store), grid[0])
+    assert record.state is State.RUNNING
+    assert record.reason.endswith("an unknown process (its lease is damaged)")
+
+
+def test_a_lease_that_was_left_beside_a_result_means_nothing(store, grid):
+    Leases(store).take(grid[0])
+    assert audit(store).in_order
 
 
 @pytest.mark.parametrize(
@@ -436,6 +479,14 @@ def test_a_result_that_cannot_be_read_is_damaged(store, grid, forbid):
     forbid(store.folder(grid[0]) / RESULT)
     (damaged,) = [line for line in audited_without_privileges(store) if line.startswith("damaged ")]
     assert "cannot be read: PermissionError" in damaged
+
+
+def test_a_lease_that_cannot_be_read_is_a_lease(store, grid, forbid):
+    lease = forget(store, grid[0]) / LEASE
+    lease.touch()
+    forbid(lease)
+    (running,) = [line for line in audited_without_privileges(store) if line.startswith("running ")]
+    assert "an unknown process" in running
 
 
 def test_a_grid_that_cannot_be_read_is_a_fault(store, grid, forbid):
