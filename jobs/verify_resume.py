@@ -20,9 +20,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from rlhpc import command
+from rlhpc.config import read_values
 from rlhpc.errors import ConfigError, InputError
 from rlhpc.records import CUSTOM_BENCHMARK, Training
 from rlhpc.training import registry
@@ -74,7 +73,7 @@ def _training(args: argparse.Namespace) -> Training:
     from rlhpc.training import verify  # noqa: PLC0415
     from rlhpc.training.model import refuse_faults  # noqa: PLC0415
 
-    changes = _changes(args.overrides)
+    changes = read_values(args.overrides)
     faults = registry.unknown_ids([args.env])
     if args.kills < 0:
         faults.append(f"--kills {args.kills} must be 0 or more.")
@@ -107,14 +106,6 @@ def _algo(name: str, changes: dict[str, object], faults: list[str]) -> Algo | No
         faults.append("the random agent is not trained; there is nothing to verify.")
         return None
     return algo
-
-
-def _changes(overrides: list[str]) -> dict[str, object]:
-    """Read ``key=value`` as YAML."""
-    wrong = [text for text in overrides if "=" not in text]
-    if wrong:
-        raise InputError(*(f"'{text}' must have the form key=value, such as n_steps=64." for text in wrong))
-    return {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in overrides)}
 
 
 if __name__ == "__main__":

@@ -71,6 +71,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
+def read_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` ... from a command line, without a schema.
+
+    Raises
+    ------
+    ConfigError
+        With every word of another form.
+    """
+    faults: list[str] = []
+    values = {key: value for _, source in _sources((), overrides, faults) for key, value in source.items()}
+    if faults:
+        raise ConfigError(*faults)
+    return values
+
+
 def _parse(path: Path) -> DictConfig:
     """Parse a YAML file; values that point at other values are left as they are."""
     try:

@@ -41,6 +41,10 @@ HOMES = {
     "gymnasium": "rlhpc/training/",
     "ale_py": "rlhpc/training/",
     "shimmy": "rlhpc/training/",
+    "mujoco": "rlhpc/training/snapshot.py",
+    "dm_control": "rlhpc/training/snapshot.py",
+    "cloudpickle": "rlhpc/training/snapshot.py",
+    "zstandard": "rlhpc/training/checkpoint.py",
     "wandb": "rlhpc/training/tracking.py",
     "matplotlib": "rlhpc/report/figures.py",
     "jinja2": "rlhpc/report/",
@@ -142,6 +146,8 @@ def test_no_imports_go_in_a_circle():
         ("jobs/subset_search.py", "torch gymnasium matplotlib"),
         ("jobs/collect_scores.py", "torch gymnasium matplotlib"),
         ("jobs/launch_training.py", "torch matplotlib wandb"),
+        ("jobs/verify_resume.py", "torch matplotlib wandb"),
+        ("jobs/audit.py", "torch gymnasium matplotlib pandas"),
     ],
 )
 def test_what_must_start_at_once_loads_no_heavy_package(what, must_not_load):

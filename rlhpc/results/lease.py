@@ -19,62 +19,20 @@ import contextlib
 import dataclasses
 import enum
 import errno
-import json
 import os
-import platform
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlhpc.files import write_json
 from rlhpc.records import Training
+from rlhpc.results.holder import UNKNOWN, Holder, known_to_live, parse, this_process
 from rlhpc.results.store import Store
 
 LEASE = "lease.json"
 CLAIM = "lease.next.json"
 HEARTBEAT_SECONDS = 30
 EXPIRY_SECONDS = 6 * HEARTBEAT_SECONDS  # a busy file server may hold up a beat or two, never all of these
-_LARGEST_PID = 2**22  # Linux' PID_MAX_LIMIT
-_PROC = Path("/proc")
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A supervisor that holds leases; fields that its system does not tell are blank.
-
-    Attributes
-    ----------
-    id : str
-        Of this supervisor alone.
-    host, boot_id : str
-        Its machine, and since which start of it.
-    pid_namespace : str
-        Within which `pid` means this process; containers have their own.
-    pid : int
-    pid_start : str
-        When the process began, in clock ticks since the machine's start: another process may get the same `pid` later.
-    job : str
-        Its Slurm job, ``12`` or ``12_3`` for an element of an array; blank outside Slurm.
-    """
-
-    id: str
-    host: str
-    boot_id: str
-    pid_namespace: str
-    pid: int
-    pid_start: str
-    job: str
-
-    def __str__(self) -> str:
-        """Name the process in words."""
-        if self == UNKNOWN:
-            return "an unknown process (its lease is damaged)"
-        return f"process {self.pid} on host {self.host}" + (f" (Slurm job {self.job})" if self.job else "")
-
-
-UNKNOWN = Holder("", "", "", "", 0, "", "")  # whose lease cannot be read
-_TYPES = [type(value) for value in dataclasses.astuple(UNKNOWN)]
 
 
 class Standing(enum.Enum):
@@ -273,7 +231,7 @@ class Leases:
 
     def _lives(self, watch: _Watch) -> bool | None:
         """Tell whether the holder of what is watched lives; None if that is not known yet."""
-        lives = _known_to_live(watch.seen.holder, self.holder)
+        lives = known_to_live(watch.seen.holder, self.holder)
         if lives is False or watch.quiet_seconds >= self._expiry_seconds:
             return False
         return lives or watch.has_changed or None
@@ -301,7 +259,7 @@ class Leases:
         """Renew a lease if it is ours; tell whether it is, and no claim of another can replace it."""
         try:
             with path.open("rb") as stream:
-                if _parse(stream.read()).id != self.holder.id:
+                if parse(stream.read()).id != self.holder.id:
                     return False
                 os.utime(stream.fileno())  # of the file that was read, whatever has its name by now
         except FileNotFoundError:
@@ -310,81 +268,22 @@ class Leases:
         return self._is_ours(_look(path))
 
 
-def this_process() -> Holder:
-    """Describe the process that asks, under a new id."""
-    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    own = _PROC / "self"
-    return Holder(
-        id=uuid.uuid4().hex,
-        host=platform.node(),
-        boot_id=_read(_PROC / "sys" / "kernel" / "random" / "boot_id"),
-        # A /proc of another namespace than ours names other processes: better none than those.
-        pid_namespace=_link(own / "ns" / "pid") if _link(own) == str(os.getpid()) else "",
-        pid=os.getpid(),
-        pid_start=_process("self")[1],
-        job=f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID", ""),
-    )
-
-
-def _known_to_live(holder: Holder, here: Holder) -> bool | None:
-    """Tell whether a holder lives, as far as that is known from here at once; None where it is not."""
-    if holder.host != here.host or not holder.boot_id or not here.boot_id:
-        return None
-    if holder.boot_id != here.boot_id:  # the machine was started anew, unless its name is one that many machines have
-        return None if here.host.partition(".")[0] in ("", "localhost") else False
-    if not here.pid_namespace or holder.pid_namespace != here.pid_namespace:
-        return None
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is there, and another user's; its /proc may be hidden
-    state, start = _process(holder.pid)
-    is_another = bool(start and holder.pid_start) and start != holder.pid_start
-    return not is_another and state not in ("Z", "X")  # ended, and its parent has not asked how
-
-
 def _look(path: Path) -> _Seen | None:
     """Look at a lease; None where there is none."""
     try:
         with path.open("rb") as stream:  # opening makes NFS ask the server, where stat may answer from a cache
             status = os.fstat(stream.fileno())
-            return _Seen(_parse(stream.read()), status.st_ino, status.st_mtime_ns)
+            return _Seen(parse(stream.read()), status.st_ino, status.st_mtime_ns)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESTALE):  # ESTALE: removed by another machine while it was open
             return None
         raise
 
 
-def _parse(text: bytes) -> Holder:
-    """Read who holds a lease; `UNKNOWN` if it is damaged."""
+def read_holder(folder: Path) -> Holder | None:
+    """Read who holds the lease of a training's folder; None where there is none, `UNKNOWN` where that cannot be told."""
     try:
-        holder = Holder(**json.loads(text))
-    except (ValueError, TypeError):
+        seen = _look(folder / LEASE)
+    except OSError:
         return UNKNOWN
-    types = [type(value) for value in dataclasses.astuple(holder)]
-    return holder if types == _TYPES and 0 < holder.pid <= _LARGEST_PID else UNKNOWN
-
-
-def _process(pid: int | str) -> tuple[str, str]:
-    """Return the state and the start, in clock ticks since the machine's start, of a process; blank where not told."""
-    # proc_pid_stat(5): fields 3 and 22; field 2, the command's name in brackets, may hold spaces and brackets
-    fields = _read(_PROC / str(pid) / "stat").rpartition(")")[2].split()
-    return (fields[0], fields[19]) if fields else ("", "")
-
-
-def _read(path: Path) -> str:
-    """Read what the kernel tells; blank where it does not."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _link(path: Path) -> str:
-    """Read a link of the kernel's; blank where it cannot be."""
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""
+    return seen.holder if seen else None

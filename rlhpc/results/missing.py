@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from rlhpc.files import TEMPORARY_SUFFIX
-from rlhpc.results.lease import LEASE, UNKNOWN, Holder
+from rlhpc.results.lease import read_holder
 from rlhpc.results.scores import Score, by_cell
-from rlhpc.results.store import RESULT, Store, read_attempts
+from rlhpc.results.store import CHECKPOINT, RESULT, Store, read_attempts
 
 NAMES_SHOWN = 10  # names listed in one sentence
 # Kinds of entries in attempts.json after which a training goes on; every other kind, and an entry without one, is a failure.
@@ -62,7 +61,8 @@ def unfinished(store: Store) -> Iterator[str]:
         else:
             begun.append(name)
     if begun:
-        yield f"{count(len(begun), 'training')} began and left no result yet: {_list(begun)}. Collect again when they have ended."
+        what = f"{count(len(begun), 'training')} began and left no result yet: {_list(begun)}"
+        yield f"{what}. Collect again when they have ended, or launch the grid again if nothing is running."
     never = [name for name in store.read_grid() if name not in known]
     if never:
         yield f"{count(len(never), 'training')} of the grid never began: {_list(never)}. Launch the grid again to make them."
@@ -80,23 +80,13 @@ def how_far(folder: Path) -> tuple[State, str]:
     attempts = read_attempts(folder)
     failures = [attempt for attempt in attempts if attempt.get("kind") not in NO_FAILURES]
     last = [attempts[-1]["reason"]] if attempts else []
-    if holder := _holder(folder):  # also after a failure: the next attempt
+    if holder := read_holder(folder):  # also after a failure: the next attempt
         return State.RUNNING, "; before: ".join([f"running, or left by a killed supervisor: {holder}", *last])
     if failures and failures[-1] is attempts[-1]:
         return State.FAILED, f"{last[0]} ({count(len(failures), 'attempt')})"
-    if any(name.startswith("checkpoint-") for name in inside):
+    if any(name.startswith(CHECKPOINT) for name in inside):
         return State.STOPPED, "; ".join([*last, "it will continue from its checkpoint"])
     return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
-
-
-def _holder(folder: Path) -> Holder | None:
-    """Read who holds the lease of a training; None where there is none."""
-    try:
-        return Holder(**json.loads((folder / LEASE).read_bytes()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError):
-        return UNKNOWN
 
 
 def is_temporary(name: str) -> bool:

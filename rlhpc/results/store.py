@@ -27,6 +27,7 @@ from rlhpc.records import Result, Training
 
 RESULT = "result.json"
 ATTEMPTS = "attempts.json"
+CHECKPOINT = "checkpoint-"  # followed by agent steps
 LEARNING_CURVE = "learning_curve.csv"
 EVALUATIONS = "evaluations.csv"
 

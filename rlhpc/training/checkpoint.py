@@ -30,8 +30,8 @@ from rlhpc.errors import DamagedCheckpointError, ForeignCheckpointError
 from rlhpc.files import atomic_write
 from rlhpc.records import Training
 from rlhpc.results.ledger import difference
+from rlhpc.results.store import CHECKPOINT
 
-PREFIX = "checkpoint-"
 KEPT = 2  # generations: the newest, and one to fall back to
 COMPRESSION_LEVEL = 1  # 3.6 GB/s on replay buffers of Atari frames, to a 190th; weights hardly shrink at any level
 _FORMAT = b"rlhpc checkpoint 1\n"
@@ -83,12 +83,12 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """List the checkpoints, the newest first."""
-        found = [path for path in self.folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdecimal()]
-        return sorted(found, key=lambda path: int(path.name.removeprefix(PREFIX)), reverse=True)
+        found = [path for path in self.folder.glob(f"{CHECKPOINT}*") if path.name.removeprefix(CHECKPOINT).isdecimal()]
+        return sorted(found, key=lambda path: int(path.name.removeprefix(CHECKPOINT)), reverse=True)
 
     def timesteps(self) -> int:
         """Return the agent steps of the newest checkpoint, by its name; 0 without one."""
-        return max((int(path.name.removeprefix(PREFIX)) for path in self.paths()), default=0)
+        return max((int(path.name.removeprefix(CHECKPOINT)) for path in self.paths()), default=0)
 
     def write(self, header: Header, dump: Callable[[BinaryIO], None]) -> Path:
         """Write a checkpoint, and remove those that are older than the newest `KEPT`.
@@ -110,7 +110,7 @@ class Checkpoints:
         return self._kept(header)
 
     def _path(self, header: Header) -> Path:
-        return self.folder / f"{PREFIX}{header.timesteps:012d}"
+        return self.folder / f"{CHECKPOINT}{header.timesteps:012d}"
 
     def _kept(self, header: Header) -> Path:
         """Remove what is too old."""
@@ -158,7 +158,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove every checkpoint, damaged ones and leftovers of broken writing too: the result is stored."""
-        for path in [*self.folder.glob(f"{PREFIX}*"), *self.folder.glob(f".{PREFIX}*")]:
+        for path in [*self.folder.glob(f"{CHECKPOINT}*"), *self.folder.glob(f".{CHECKPOINT}*")]:
             path.unlink(missing_ok=True)
 
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from rlhpc.errors import StorageError
 from rlhpc.records import Training
-from rlhpc.results.lease import HEARTBEAT_SECONDS, LEASE, Holder, Leases, Standing
+from rlhpc.results.holder import Holder
+from rlhpc.results.lease import HEARTBEAT_SECONDS, LEASE, Leases, Standing
 from rlhpc.results.store import Store
 from rlhpc.training import endings
 from rlhpc.training.checkpoint import Checkpoints

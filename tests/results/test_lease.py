@@ -19,7 +19,8 @@ import pytest
 from rlhpc.files import write_json
 from rlhpc.records import Training
 from rlhpc.results import lease
-from rlhpc.results.lease import CLAIM, LEASE, UNKNOWN, Holder, Leases, Standing, Taken, this_process
+from rlhpc.results.holder import UNKNOWN, Holder, this_process
+from rlhpc.results.lease import CLAIM, LEASE, Leases, Standing, Taken
 from rlhpc.results.store import Store
 
 SOON = 0.3  # seconds until a lease expires, where a test waits for it
@@ -481,7 +482,7 @@ def test_whatever_happens_during_a_take_over_one_holds_the_lease_in_the_end(stor
 
 @PROC
 def test_a_beat_notices_a_take_over_that_happens_during_it(store, monkeypatch):
-    holder, rival, parse = Leases(store, dead()), Leases(store), lease._parse
+    holder, rival, parse = Leases(store, dead()), Leases(store), lease.parse
     holder.take(make())
 
     def parsed(text):
@@ -489,7 +490,7 @@ def test_a_beat_notices_a_take_over_that_happens_during_it(store, monkeypatch):
         assert rival.take(make()).standing is Standing.OURS
         return parse(text)
 
-    monkeypatch.setattr(lease, "_parse", parsed)
+    monkeypatch.setattr(lease, "parse", parsed)
     assert holder.beat() == [make()]
     assert rival.beat() == []
 

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from rlhpc.errors import ForeignCheckpointError
+from rlhpc.results.missing import NO_FAILURES
 from rlhpc.training import endings
 from rlhpc.training.endings import FORGIVEN, Kind, of_exception, of_exit_code
 from rlhpc.training.stop import STOPPED
@@ -77,6 +78,10 @@ def test_every_kind_tells_what_to_do():
 
 def test_what_comes_from_outside_is_forgiven_and_what_a_training_does_is_not():
     assert set(FORGIVEN) == {Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE}
+
+
+def test_the_kinds_that_an_audit_knows_are_kinds():
+    assert set(Kind) >= NO_FAILURES
 
 
 def test_memory_kills_are_counted_where_the_kernel_tells():
