@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium import Env
 from gymnasium.spaces import Box
 from stable_baselines3.common.atari_wrappers import AtariWrapper
 from stable_baselines3.common.env_util import make_vec_env
@@ -16,6 +17,7 @@ from stable_baselines3.common.preprocessing import is_image_space, is_image_spac
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
 from rlhpc.training import registry
+from rlhpc.training.atari import Recorder
 
 
 def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, seed: int, training: bool) -> VecEnv:
@@ -39,7 +41,7 @@ def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, se
         seed=seed,
         # ALE/Pong-v5 skips 4 frames itself; below AtariWrapper, which skips 4 too, that would be 16 frames an action.
         env_kwargs={"frameskip": 1} if is_atari else None,
-        wrapper_class=AtariWrapper if is_atari else None,
+        wrapper_class=_atari if is_atari else None,
         vec_env_cls=DummyVecEnv,  # faster than processes where many trainings share the cores
     )
     if hyperparameters.get("frame_stack"):
@@ -51,6 +53,11 @@ def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, se
     if isinstance(space, Box) and is_image_space(space) and not is_image_space_channels_first(space):
         vec = VecTransposeImage(vec)
     return vec
+
+
+def _atari(env: Env[Any, Any]) -> AtariWrapper:
+    """Wrap an Atari game; the recorder sees every frame."""
+    return AtariWrapper(Recorder(env))
 
 
 def _normalised(vec: VecEnv, hyperparameters: Mapping[str, Any], *, training: bool) -> VecNormalize:

