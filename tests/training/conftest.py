@@ -1,4 +1,6 @@
-"""Small real trainings, and a listener that remembers."""
+"""Small real trainings, a listener that remembers, and a disk that is soon full."""
+
+import subprocess
 
 import pytest
 
@@ -61,3 +63,15 @@ def make_training():
         )
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("absent: the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)

@@ -6,7 +6,6 @@ import importlib
 import os
 import pickle
 import signal
-import subprocess
 
 import numpy as np
 import pytest
@@ -324,18 +323,6 @@ def test_a_state_that_cannot_be_written_leaves_the_others(checkpoints, two):
         checkpoints.write(verify(two[0]), fail)
     assert [path.read_bytes() for path in two] == before
     assert len(list(checkpoints.folder.iterdir())) == 2
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("absent: the right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def test_a_disk_that_is_full_leaves_the_older_checkpoint(small_disk, header):
