@@ -174,8 +174,8 @@ def test_a_training_that_was_stopped_did_not_fail_even_if_it_had_before(store, g
     assert (record.state, record.reason) == (State.STOPPED, "the clock; it will continue from its checkpoint")
     assert list(unfinished(store)) == [
         (
-            f"1 training began and left no result yet: {grid[0].name}. Collect again when they have ended, or launch the grid again"
-            " if nothing is running."
+            f"1 training began and left no result yet: {grid[0].name}. Collect again when they have ended, or launch the grid"
+            " again if nothing is running."
         )
     ]
 

@@ -204,8 +204,8 @@ def test_a_training_that_began_is_no_failure(store, put):
     (store.trainings / "bench" / "dm_control+x-v0" / "ppo" / "111").mkdir(parents=True)
     assert collect(store, BENCH).problems == (
         (
-            "1 training began and left no result yet: bench/dm_control/x-v0/ppo/111. Collect again when they have ended, or launch"
-            " the grid again if nothing is running."
+            "1 training began and left no result yet: bench/dm_control/x-v0/ppo/111. Collect again when they have ended, or"
+            " launch the grid again if nothing is running."
         ),
     )
 
