@@ -1,0 +1,475 @@
+"""Faults that hit a launch at random instants, and the proof that it comes to what it comes to without them.
+
+The sequence of faults (kinds, victims, delays) is drawn from one generator, so that a seed repeats it; what the processes are
+doing at each instant is theirs. A fault waits until there is something alive for it to hit.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import yaml
+
+from rlhpc.results.lease import CLAIM, LEASE, Leases
+from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store
+from rlhpc.training.checkpoint import Checkpoints, read_header
+from rlhpc.training.child import OUTPUT_LOG
+from rlhpc.training.stop import STOPPED
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINT_SECONDS = 1.2
+STOP_SECONDS = 8
+MARK = "RLHPC_FAULTS"  # in the environment of every process that is started here, however it is related to us
+SHORTEST_DELAY, LONGEST_DELAY = 0.1, 20.0  # seconds for which there is something to hit, before it is hit
+POLL_SECONDS = 0.1
+LONGEST_PAUSE = 4.0  # seconds that a process is stopped, or a disk is full
+SECONDS_TO_END = 900  # without any fault; half a lease alone takes 180 to expire
+MOST_BAD_ENDS = 3  # of launches in a row that no fault has hit
+
+# Agent steps of each training, for about as much time each: algorithm -> environment -> steps; SAC acts in one of them only.
+STEPS = {
+    "ppo": {"CartPole-v1": 8_000, "dm_control/pendulum-swingup-v0": 6_000, "Acrobot-v1": 8_000, "MsPacmanNoFrameskip-v4": 512},
+    "a2c": {"CartPole-v1": 6_000, "dm_control/pendulum-swingup-v0": 5_000, "Acrobot-v1": 6_000, "MsPacmanNoFrameskip-v4": 1_000},
+    "dqn": {"CartPole-v1": 4_000, "Acrobot-v1": 2_000, "MsPacmanNoFrameskip-v4": 600},
+    "sac": {"dm_control/pendulum-swingup-v0": 500},
+}
+ENVS = tuple(STEPS["ppo"])  # three trainings a seed on each
+HYPERPARAMETERS = {
+    "ppo": {"n_envs": 2, "n_steps": 128, "n_epochs": 4, "batch_size": 64},
+    "a2c": {"n_envs": 2},
+    "dqn": {"buffer_size": 5_000, "learning_starts": 100},
+    "sac": {"buffer_size": 5_000},
+}
+
+
+def grid(n_envs, n_seeds):
+    """Configure a small real grid of three trainings for each environment and seed."""
+    return {
+        "envs": list(ENVS[:n_envs]),
+        "algos": list(STEPS),
+        "seeds": list(range(1, n_seeds + 1)),
+        "device": "cpu",
+        "tensorboard": False,
+        "stop_seconds": STOP_SECONDS,
+        "evaluation": {"n_episodes": 1},
+        "hyperparameters": {
+            algo: {"all": HYPERPARAMETERS[algo]} | {env: {"n_timesteps": n} for env, n in steps.items()}
+            for algo, steps in STEPS.items()
+        },
+    }
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault as it was drawn.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    delay : float
+        Seconds from when there is something to hit, and the fault before it is over.
+    victim : float
+        In [0, 1); chooses among what can be hit.
+    seconds : float
+        That it lasts, where it does.
+    """
+
+    kind: str
+    delay: float
+    victim: float
+    seconds: float
+
+
+def draw(seed, kinds):
+    """Yield faults without end: all kinds in random order, again and again."""
+    generator = np.random.default_rng(seed)
+    while True:
+        for kind in generator.permutation(kinds):
+            delay = np.exp(generator.uniform(np.log(SHORTEST_DELAY), np.log(LONGEST_DELAY)))
+            yield Fault(str(kind), float(delay), float(generator.random()), float(generator.uniform(0.1, LONGEST_PAUSE)))
+
+
+@contextlib.contextmanager
+def small_disk(folder, megabytes):
+    """Mount a small disk; yield False where that is not allowed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
+    is_mounted = shutil.which("mount") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+# --- a launch and what is done to it ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What was done, and what came of it.
+
+    Attributes
+    ----------
+    injected : Counter of str
+        Faults of each kind that hit something.
+    exit_codes : Counter of int
+        Of the supervisors.
+    lost_seconds : list of float
+        For each training that was killed while it learned: the time since its last checkpoint or, if that is later, since its
+        process began. Without those that were paused, whose time was not spent on work, and those whose checkpoints were cut.
+    """
+
+    injected: Counter = field(default_factory=Counter)
+    exit_codes: Counter = field(default_factory=Counter)
+    lost_seconds: list = field(default_factory=list)
+
+
+class Launch:
+    """A grid that is launched, hit by faults, and launched again until all of it is stored.
+
+    Parameters
+    ----------
+    config : dict
+        From `grid`.
+    folder : Path
+        For its configuration and what supervisors print.
+    logs_dir : Path
+        For its results; a disk of its own if faults are to fill it.
+    places : int
+        Trainings at once.
+    """
+
+    def __init__(self, config, folder, logs_dir, places=2):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.store = Store(logs_dir / "grid")
+        self.tally = Tally()
+        self.problems = []
+        self.logs = []
+        self._folder = folder
+        self._logs_dir = logs_dir
+        config_file = folder / "grid.yaml"
+        config_file.write_text(yaml.safe_dump({**config, "name": "grid", "logs_dir": str(logs_dir)}))
+        self._command = [sys.executable, "jobs/launch_training.py", "--cluster", "local", "--config", str(config_file)]
+        self._command += ["--trainings-per-gpu", str(places), f"checkpoint_minutes={CHECKPOINT_SECONDS / 60}"]
+        self._mark = uuid.uuid4().hex
+        self._supervisors = []
+        self._last_code = None
+        self._undo = []  # (when, what): what ends faults that last
+        self._paused = set()  # processes that were ever stopped
+        self._due = None  # when the next fault is to hit; None: there is nothing to hit yet
+        self._n_bad_ends = 0  # in a row
+        self._was_hit = False  # since the last start
+
+    def run(self, faults=None, n_faults=0):
+        """Launch until everything is stored and no supervisor is left; hit it meanwhile, by so many faults at most."""
+        fault = next(faults) if n_faults else None
+        deadline = time.monotonic() + SECONDS_TO_END
+        self._last_code = None
+        while self._goes_on():
+            self._end_lasting_faults(time.monotonic())
+            if fault is not None and self._meet(fault):
+                fault = next(faults) if self.tally.injected.total() < n_faults else None
+                deadline = time.monotonic() + SECONDS_TO_END
+            if time.monotonic() > deadline or self._n_bad_ends > MOST_BAD_ENDS:
+                self.problems.append(f"it does not come to an end; see {self.logs[-1]}")
+                self.end()
+                break
+            time.sleep(POLL_SECONDS)
+        self._end_lasting_faults(float("inf"))
+
+    def _goes_on(self):
+        """See which supervisors have ended; start one if there is none and something is left to do."""
+        for supervisor in [each for each in self._supervisors if each.poll() is not None]:
+            self._supervisors.remove(supervisor)
+            self._last_code = supervisor.returncode
+            self.tally.exit_codes[supervisor.returncode] += 1
+            self._n_bad_ends = 0 if self._was_hit or supervisor.returncode == 0 else self._n_bad_ends + 1
+        if self._supervisors:
+            return True
+        if self._last_code == 0:
+            return False
+        self._start()
+        return True
+
+    def _start(self):
+        self.logs.append(self._folder / f"supervisor-{len(self.logs) + 1:03d}.log")
+        environment = {**os.environ, MARK: self._mark}
+        with self.logs[-1].open("w") as log:
+            self._supervisors.append(
+                subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+        self._was_hit = False
+
+    def end(self):
+        """Kill whatever is left."""
+        for process in self.alive():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for supervisor in self._supervisors:
+            supervisor.wait()
+        self._supervisors.clear()
+
+    def alive(self):
+        """List the processes that were started here, or by those, and live."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process):
+        try:
+            return process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    # --- who there is ---------------------------------------------------------------------------------------------------
+
+    def _heads(self):
+        return [psutil.Process(supervisor.pid) for supervisor in self._supervisors]
+
+    def _servers(self):
+        """List the processes that trainings are forked from."""
+        helpers = [helper for head in self._heads() for helper in head.children()]
+        return [helper for helper in helpers if any("multiprocessing.forkserver" in word for word in helper.cmdline())]
+
+    def _children(self):
+        """List the processes of trainings; what else the forkserver starts, such as a library's search, is not forked."""
+        servers = self._servers()
+        return [child for server in servers for child in server.children() if child.cmdline() == server.cmdline()]
+
+    def _folder_of(self, child):
+        """Return the folder of the training that a process carries out; None if it has not come to that yet."""
+        try:
+            log = Path(f"/proc/{child.pid}/fd/1").readlink()
+        except OSError:
+            return None
+        return log.parent if log.name == OUTPUT_LOG else None
+
+    def _unfinished(self):
+        """List the folders of trainings that have begun and are not stored."""
+        folders = sorted(self.store.trainings.glob("*/*/*/*"))
+        return [folder for folder in folders if not (folder / "result.json").exists()]
+
+    # --- faults ---------------------------------------------------------------------------------------------------------
+
+    def _meet(self, fault):
+        """Carry out a fault when its time has come; tell whether it is over with it."""
+        kind = KINDS[fault.kind]
+        try:
+            if fault.kind == SECOND and len(self._supervisors) > 1:
+                return True  # two are enough; it does not count
+            if self._due is None and kind.candidates(self):
+                self._due = time.monotonic() + fault.delay
+            if self._due is None or time.monotonic() < self._due:
+                return False
+            self._due = None
+            candidates = kind.candidates(self)
+            if not candidates:
+                return False
+            kind.act(self, candidates[int(fault.victim * len(candidates))], fault)
+        except (psutil.Error, ProcessLookupError, FileNotFoundError):  # what was to be hit has just ended
+            return False
+        self.tally.injected[fault.kind] += 1
+        self._was_hit = True
+        return True
+
+    def _end_lasting_faults(self, now):
+        for when, what in list(self._undo):
+            if when <= now:
+                self._undo.remove((when, what))
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    what()
+
+    def _note_loss(self, children):
+        """Note what a kill of some trainings, at this instant, costs."""
+        now = time.time()
+        for child in children:
+            folder = self._folder_of(child)
+            if folder is None or child.pid in self._paused:
+                continue
+            began = child.create_time()
+            with contextlib.suppress(FileNotFoundError):
+                newest = Checkpoints(folder).paths()[:1]
+                if newest and read_header(newest[0]).learned:
+                    continue
+                saved = newest[0].stat().st_mtime if newest else 0.0
+                self.tally.lost_seconds.append(now - max(began, saved))
+
+    def _signal(self, victim, signum):
+        """Send a signal to a process; note the loss if it is a kill."""
+        if signum == signal.SIGKILL:
+            below = victim.children(recursive=True)
+            self._note_loss([child for child in self._children() if child == victim or child in below])
+        victim.send_signal(signum)
+
+    def _signal_all(self, *_):
+        for process in [process for head in self._heads() for process in (head, *head.children(recursive=True))]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGUSR2)
+
+    def _pause(self, victim, fault):
+        """Stop a process for a while."""
+        victim.suspend()
+        self._paused.add(victim.pid)
+        self._undo.append((time.monotonic() + fault.seconds, victim.resume))
+
+    def _disk(self):
+        """List the disk if something is at work on it, and it is not full already."""
+        return [self._logs_dir] if self._children() and not (self._logs_dir / FILLER).exists() else []
+
+    def _fill(self, disk, fault):
+        """Leave no byte of a disk free for a while."""
+        filler = disk / FILLER
+        with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+            os.posix_fallocate(stream.fileno(), 0, max(shutil.disk_usage(disk).free - 65_536, 1))
+            stream.seek(0, os.SEEK_END)
+            while stream.write(b"x" * 4096):
+                pass
+        self._undo.append((time.monotonic() + fault.seconds, filler.unlink))
+
+    def _saved(self, n):
+        """List the processes of trainings that have `n` checkpoints."""
+        found = [(child, self._folder_of(child)) for child in self._children()]
+        return [child for child, folder in found if folder and len(Checkpoints(folder).paths()) >= n]
+
+    def _cut(self, child, n):
+        """Cut a byte off the newest `n` checkpoints of a training that runs, and kill it, so that they are read."""
+        child.suspend()  # so that no newer one is written meanwhile
+        for path in Checkpoints(self._folder_of(child)).paths()[:n]:
+            os.truncate(path, path.stat().st_size - 1)
+        child.kill()
+
+    def _start_second(self, *_):
+        """Start the same launch once more while it runs."""
+        self._start()
+
+    def _leave_temporary(self, folder, _):
+        """Leave what writers leave that are killed, and the claim of a supervisor that died while it took a lease over."""
+        for name in ("checkpoint-000000000064", "result.json", "attempts.json", LEASE):
+            (folder / f".{name}.{uuid.uuid4().hex}.tmp").write_bytes(b'{"cut": ')
+        dead = {**vars(Leases(self.store).holder), "id": "dead", "pid": 2**22 - 1}
+        (folder / CLAIM).write_text(json.dumps(dead))
+
+    def _leave_half_lease(self, folder, _):
+        """Leave half a lease, whoever holds it."""
+        (folder / LEASE).write_text('{"id": "5e')
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes
+    ----------
+    candidates : callable
+        Lists what can be hit in a `Launch` now.
+    act : callable
+        Hits one of them, in a `Launch`, as a `Fault` says.
+    """
+
+    candidates: Callable
+    act: Callable
+
+
+FILLER = "filler"
+FULL_DISK, HALF_LEASE, SECOND = "disk full for a while", "half a lease", "second supervisor"
+_PROCESSES = {"a training": Launch._children, "the supervisor": Launch._heads, "the forkserver": Launch._servers}
+_SIGNALS = [
+    ("SIGKILL", "a training"),
+    ("SIGTERM", "a training"),
+    ("SIGUSR2", "a training"),
+    ("SIGKILL", "the supervisor"),
+    ("SIGTERM", "the supervisor"),
+    ("SIGUSR2", "the supervisor"),
+    ("SIGKILL", "the forkserver"),
+]
+
+
+def _signal_kind(name, who):
+    return Kind(_PROCESSES[who], lambda launch, victim, _: launch._signal(victim, signal.Signals[name]))
+
+
+KINDS = {
+    **{f"{name} to {who}": _signal_kind(name, who) for name, who in _SIGNALS},
+    "SIGUSR2 to all": Kind(Launch._children, Launch._signal_all),
+    **{f"{who} stopped for a while": Kind(candidates, Launch._pause) for who, candidates in _PROCESSES.items()},
+    FULL_DISK: Kind(Launch._disk, Launch._fill),
+    "newest checkpoint cut": Kind(lambda launch: launch._saved(1), lambda launch, child, _: launch._cut(child, 1)),
+    "both checkpoints cut": Kind(lambda launch: launch._saved(2), lambda launch, child, _: launch._cut(child, 2)),
+    SECOND: Kind(Launch._heads, Launch._start_second),
+    "temporary files left": Kind(Launch._unfinished, Launch._leave_temporary),
+    HALF_LEASE: Kind(Launch._unfinished, Launch._leave_half_lease),
+}
+
+
+# --- the proof --------------------------------------------------------------------------------------------------------
+
+
+def verify(launch, undisturbed):
+    """List, in sentences, everything in which a launch differs from an undisturbed one, or leaves behind what it must not."""
+    problems = list(launch.problems)
+    deadline = time.monotonic() + 10
+    while (alive := launch.alive()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    problems += [f"process {process.pid} still lives" for process in alive]
+    problems += [f"a supervisor ended with {code}" for code in launch.tally.exit_codes if code not in _EXPECTED_CODES]
+    problems += [f"a traceback in {log}" for log in launch.logs if "Traceback" in log.read_text(errors="replace")]
+    audited = subprocess.run(
+        [sys.executable, "jobs/audit.py", launch.store.root], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    problems += [f"the audit says: {audited.stdout}{audited.stderr}"] if audited.returncode else []
+    problems += [f"left behind: {path}" for path in leftovers(launch.store)]
+    return problems + differences(launch.store, undisturbed.store)
+
+
+# What a supervisor may end with: everything stored; a failure that it names, a full disk among them; to be continued; killed,
+# or signalled before it listens.
+_EXPECTED_CODES = (0, 1, STOPPED, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2)
+
+
+def leftovers(store):
+    """List what should be gone when everything is stored."""
+    return [*store.trainings.rglob("checkpoint-*"), *store.trainings.rglob("lease*.json")]
+
+
+def n_temporary(store):
+    """Count the temporary files that killed writers have left."""
+    return len(list(store.trainings.rglob(".*.tmp")))
+
+
+def differences(store, undisturbed):
+    """List where results and curves differ from those of an undisturbed launch."""
+    expected = list(undisturbed.iterate())
+    assert [result.training.name for result in expected]
+    found = {result.training.key: result for result in store.iterate()}
+    problems = [f"{len(found)} results instead of {len(expected)}"] if len(found) != len(expected) else []
+    for result in expected:
+        training = result.training
+        other = found.get(training.key)
+        if other is None:
+            problems.append(f"{training.name} is not stored")
+            continue
+        problems += [
+            f"{training.name}: {name} is {getattr(other, name)} instead of {getattr(result, name)}"
+            for name in ("training", "policy_sha256", "episode_scores", "score", "timesteps", "converged")
+            if getattr(result, name) != getattr(other, name)
+        ]
+        for name in (LEARNING_CURVE, EVALUATIONS):
+            paths = [each.folder(training) / name for each in (undisturbed, store)]
+            if len({path.read_bytes() if path.exists() else None for path in paths}) > 1:
+                problems.append(f"{training.name}: {name} differs")
+    return problems
