@@ -32,7 +32,7 @@ from rlhpc.errors import ConfigError, InputError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.results import ledger
 from rlhpc.results.store import Store
-from rlhpc.training import grid, launch_text, local, outcome, plan, registry, stop
+from rlhpc.training import grid, launch_text, local, node, outcome, plan, registry, stop
 from rlhpc.training.algos import load_algos, unknown_blocks
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.tracking import WandbConfig
@@ -109,6 +109,8 @@ def main(args: argparse.Namespace) -> int:
     for training, _ in found.damaged:
         if kept := store.set_aside(training):
             print(f"the damaged result was kept as {kept}", file=sys.stderr)
+    for training in found.stored:
+        node.tidy(store, training)
     done = local.carry_out(nodes, gpus, store, _settings(config, gpus))
     summary = {**facts, **outcome.describe(done), "config": str(store.config), "trainings": str(store.trainings)}
     command.answer(args, summary, launch_text.after(done, store))

@@ -28,7 +28,7 @@ def commands(readme):
 def jobs_in(commands):
     """Yield script and arguments of every job, also of one handed to sbatch."""
     for words in commands:
-        inner = shlex.split(words[words.index("--wrap") + 1]) if "--wrap" in words else words
+        inner = shlex.split(words[words.index("--wrap") + 1].removeprefix("exec ")) if "--wrap" in words else words
         if inner[0].endswith("python"):
             yield inner[1], inner[2:]
 

@@ -27,14 +27,14 @@ class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
 
     def __init__(self, env: gymnasium.Env[ObsType, ActType]) -> None:
         super().__init__(env)
-        self._start: ale_py.ALEState | None = None  # after the last reset
-        self._actions: list[Any] = []
+        self._before: ale_py.ALEState | None = None  # the last reset
+        self._how: dict[str, Any] = {}  # it was reset
+        self._actions: list[Any] = []  # since then
 
     def reset(self, **how: Any) -> tuple[ObsType, dict[str, Any]]:
         """Reset, and forget."""
-        seen = self.env.reset(**how)
-        self._start, self._actions = _state(self.unwrapped), []
-        return seen
+        self._before, self._how, self._actions = _state(self.unwrapped), how, []
+        return self.env.reset(**how)
 
     def step(self, action: ActType) -> Any:
         """Step, and remember."""
@@ -49,12 +49,12 @@ class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
         RuntimeError
             If it comes to another state.
         """
-        if self._start is None:
+        if self._before is None:
             return
         game: Any = self.unwrapped
         again = type(game)(*game._ezpickle_args, **game._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would make it
-        again.ale.reset_game()
-        again.ale.restoreState(self._start)
+        again.ale.restoreState(self._before)  # for its random generator; the rest is reset
+        again.reset(**self._how)
         for action in self._actions:
             again.step(action)
         if pickle.dumps(_state(again)) != pickle.dumps(_state(game)):

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-from rlhpc.errors import StorageError
+from rlhpc.errors import RlhpcError, StorageError
 from rlhpc.records import Training
 from rlhpc.results.holder import Holder
-from rlhpc.results.lease import HEARTBEAT_SECONDS, LEASE, Leases, Standing
+from rlhpc.results.lease import CLAIM, HEARTBEAT_SECONDS, LEASE, Leases, Standing
 from rlhpc.results.store import Store
 from rlhpc.training import endings
 from rlhpc.training.checkpoint import Checkpoints
@@ -97,6 +97,8 @@ def supervise(  # noqa: PLR0913
     ------
     StorageError
         If results can no longer be written; what is stored is intact, and the others continue from their checkpoints.
+    RlhpcError
+        If no process can be started.
     """
     os.environ.update(_ONE_THREAD)
     with contextlib.nullcontext(stop) if stop is not None else contextlib.closing(Stop()) as heard:
@@ -106,12 +108,17 @@ def supervise(  # noqa: PLR0913
             supervisor.stop_children()
         finally:
             supervisor.end_children()
-    if supervisor.storage_fault:
-        raise StorageError(
-            f"results can no longer be written to '{store.root}': {supervisor.storage_fault}. What is stored is intact, and the"
-            " other trainings wait at their last checkpoints. Free space, or mend the file system, and launch again."
-        )
+    if supervisor.fault is not None:
+        raise supervisor.fault
     return supervisor.outcome
+
+
+def tidy(store: Store, training: Training) -> None:
+    """Remove what a supervisor that was killed has left beside a stored result."""
+    folder = store.folder(training)
+    Checkpoints(folder).clear()
+    for name in (LEASE, CLAIM):  # of a training that is stored it says nothing more
+        (folder / name).unlink(missing_ok=True)
 
 
 class _Supervisor:
@@ -127,7 +134,7 @@ class _Supervisor:
         stop: Stop,
     ) -> None:
         self.outcome = Outcome()
-        self.storage_fault = ""
+        self.fault: RlhpcError | None = None  # why no training can go on
         self._waiting = deque(_Ticket(training) for training in trainings)
         self._free = FreePlaces(free)
         self._running: list[_Child] = []
@@ -156,7 +163,7 @@ class _Supervisor:
                 self.outcome.stopped.append(ticket.training)
 
     def _is_to_stop(self) -> bool:
-        return self._stop.requested or bool(self.storage_fault)
+        return self._stop.requested or self.fault is not None
 
     def _fill_places(self) -> None:
         """Start as many of the waiting trainings as there are places, in their order; pass over what cannot be started now."""
@@ -166,7 +173,7 @@ class _Supervisor:
             try:
                 is_settled = self._settle(ticket)
             except OSError as error:  # of one training: the others go on
-                self._note_storage(error)
+                self._note(error)
                 self._fail(ticket.training, f"its folder cannot be used: {error}")
             else:
                 if not is_settled:
@@ -176,7 +183,7 @@ class _Supervisor:
     def _settle(self, ticket: _Ticket) -> bool:
         """Start a training, or find it stored; tell whether either was so."""
         if self._store.has(ticket.training):
-            self._tidy(ticket.training)
+            tidy(self._store, ticket.training)
             self.outcome.stored.append(ticket.training)
             return True
         granted = self._free.take_gpu() if ticket.runs_alone else self._free.take()
@@ -187,13 +194,6 @@ class _Supervisor:
             self._leases.release(ticket.training)  # its former holder has stored it just now: it is found so next time
         self._free.give_back(granted)
         return False
-
-    def _tidy(self, training: Training) -> None:
-        """Remove what a supervisor that was killed has left beside a stored result."""
-        folder = self._store.folder(training)
-        Checkpoints(folder).clear()
-        if (folder / LEASE).exists() and self._leases.take(training).standing is Standing.OURS:
-            self._leases.release(training)
 
     def _take_lease(self, training: Training) -> bool:
         """Take the lease of a training; if a dead supervisor held it, record that its attempt ended without a word."""
@@ -211,8 +211,17 @@ class _Supervisor:
         """Start an attempt."""
         number = self._store.last_attempt(ticket.training) + 1
         attempt = Attempt(ticket.training, number, granted[0], self._store, self._settings)
-        self._running.append(_Child(ticket, attempt, AttemptProcess(attempt), granted))
-        self._listener.started(ticket.training, number)
+        try:
+            process = AttemptProcess(attempt)
+        except ChildProcessError as error:
+            self._leases.release(ticket.training)
+            self.fault = RlhpcError(
+                f"{error}. What runs is stopped and saved. Allow more processes (ulimit -u) or memory, and launch again."
+            )
+            self._waiting.append(ticket)
+        else:
+            self._running.append(_Child(ticket, attempt, process, granted))
+            self._listener.started(ticket.training, number)
 
     def _listen(self, timeout: float) -> None:
         """Wait until a child ends or says something, a stop is requested, or it is time for the next beat."""
@@ -246,6 +255,7 @@ class _Supervisor:
         exit_code = self._end(child)
         ticket, training = child.ticket, child.ticket.training
         if self._store.has(training):
+            tidy(self._store, training)  # of a child that was killed just behind its result
             self.outcome.stored.append(training)
             self._listener.stored(training)
             return
@@ -253,7 +263,7 @@ class _Supervisor:
         will_retry = self._may_try_again(child, ending)
         unrecorded = self._record(training, child.attempt.number, ending, exit_code)
         if ending.kind is Kind.STORAGE:
-            self.storage_fault = self.storage_fault or ending.reason
+            self._note_fault_of_storage(ending.reason)
         if self._is_to_stop():
             self.outcome.stopped.append(training)
             self._listener.said(training, ending.reason + unrecorded)
@@ -299,14 +309,20 @@ class _Supervisor:
         try:
             self._store.write_attempts(training, [*self._store.read_attempts(training), record])
         except OSError as error:  # told all the same; the other trainings go on
-            self._note_storage(error)
+            self._note(error)
             return f" (which could not be recorded: {error})"
         return ""
 
-    def _note_storage(self, error: OSError) -> None:
+    def _note(self, error: OSError) -> None:
         """Stop if an error means that nothing can be written any more."""
         if endings.is_storage_error(error):
-            self.storage_fault = self.storage_fault or str(error)
+            self._note_fault_of_storage(str(error))
+
+    def _note_fault_of_storage(self, reason: str) -> None:
+        self.fault = self.fault or StorageError(
+            f"results can no longer be written to '{self._store.root}': {reason}. What is stored is intact, and the other"
+            " trainings wait at their last checkpoints. Free space, or mend the file system, and launch again."
+        )
 
     def _end(self, child: _Child) -> int | None:
         """Make sure that a child has ended, free what it held, and return its exit code."""
@@ -321,7 +337,7 @@ class _Supervisor:
 
     def stop_children(self) -> None:
         """Have every child save and leave; kill those that do not leave in time. After an ordinary end there is none."""
-        if self.storage_fault:
+        if self.fault is not None:
             self._stop.request(self._settings.stop_seconds)
         told = float("inf")
         while self._running and time.monotonic() < self._stop.deadline + _SECONDS_TO_LEAVE:

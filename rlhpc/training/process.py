@@ -29,7 +29,7 @@ class AttemptProcess:
 
     Raises
     ------
-    OSError
+    ChildProcessError
         If no process can be started.
     """
 

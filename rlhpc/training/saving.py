@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,10 +78,10 @@ class Saver:
         ForeignCheckpointError
             If it is of another training, or was made with other packages or on another kind of device.
         """
-        device = machine.device(machine.device_kind(self._device_kind))
+        device = self._device
 
         def fits(path: Path, header: checkpoint.Header) -> None:
-            checkpoint.refuse_foreign(path, header, self._training, machine.versions(), device["type"])
+            checkpoint.refuse_foreign(path, header, self._training, self._versions, device["type"])
 
         found = self._checkpoints.read(fits, snapshot.load, self._say)
         self._saved_at = self._boundary_at = time.monotonic()
@@ -175,7 +176,14 @@ class Saver:
             )
 
     def _header(self, state: Unfinished) -> checkpoint.Header:
-        device = machine.device(machine.device_kind(self._device_kind))
         return checkpoint.Header(
-            self._training, state.timesteps, state.learned, self._attempt, versions=machine.versions(), device=device
+            self._training, state.timesteps, state.learned, self._attempt, versions=self._versions, device=self._device
         )
+
+    @cached_property
+    def _device(self) -> dict[str, Any]:
+        return machine.device(machine.device_kind(self._device_kind))
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        return machine.versions()

@@ -9,18 +9,22 @@ from rlhpc.training.atari import Recorder
 STICKY = "ALE/Qbert-v5"
 
 
-@pytest.fixture
-def game():
-    env = Recorder(gymnasium.make(STICKY, frameskip=1))
+def make(env_id=STICKY):
+    env = Recorder(gymnasium.make(env_id, frameskip=1))
     env.reset(seed=1)
     return env
+
+
+@pytest.fixture
+def game():
+    return make()
 
 
 def play(env, n_steps):
     """Act in a fixed way; return the screens and rewards, and reset where a game ends."""
     seen = []
     for step in range(n_steps):
-        screen, reward, terminated, truncated, info = env.step(step // 7 % 6)
+        screen, reward, terminated, truncated, info = env.step(step // 7 % env.action_space.n)
         seen.append((screen.tobytes(), reward, info))
         if terminated or truncated:
             env.reset()
@@ -42,10 +46,21 @@ def test_a_game_that_is_played_again_goes_on_as_it_would_have(game, n_steps):
     assert play(game, 500) == play(again, 500)
 
 
-def test_what_ale_py_saves_of_a_game_is_not_enough():
+@pytest.mark.parametrize("env_id", ["ALE/MiniatureGolf-v5", "ALE/Pitfall2-v5", "ALE/Tetris-v5"])
+def test_other_games_that_ale_py_saves_only_in_part_go_on_as_they_would_have(env_id):
+    for resets in (0, 2):
+        game = make(env_id)
+        for _ in range(resets):
+            play(game, 200)
+            game.reset()
+        play(game, 200)
+        again = restore(game)
+        again.play_again()
+        assert play(game, 300) == play(again, 300)
+
+
+def test_what_ale_py_saves_of_a_game_is_not_enough(game):
     """Once it is, nothing has to be played again."""
-    game = Recorder(gymnasium.make(STICKY, frameskip=1))
-    game.reset(seed=1)
     play(game, 300)
     again = restore(game)
     assert play(game, 500) != play(again, 500)

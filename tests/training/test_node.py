@@ -14,7 +14,7 @@ from multiprocessing import forkserver
 import psutil
 import pytest
 
-from rlhpc.errors import StorageError
+from rlhpc.errors import RlhpcError, StorageError
 from rlhpc.results.lease import LEASE, Leases
 from rlhpc.results.store import RESULT, Store
 from rlhpc.training import node
@@ -612,6 +612,20 @@ def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_di
     thread.join()
     stop.close()
     assert memory.heard("said") == [(endless.name, "stopped, to be continued")]
+
+
+def test_a_machine_that_starts_no_process_stops_the_supervisor_with_a_clear_error(tmp_path, make_training, listen, monkeypatch):
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+
+    def refuse(_attempt):
+        raise ChildProcessError("no process can be started: EOFError")
+
+    monkeypatch.setattr(node, "AttemptProcess", refuse)
+    memory = listen()
+    with pytest.raises(RlhpcError, match="ulimit"):
+        supervise(trainings, places((), 2), store, EAGER, memory)
+    assert memory.events == []
+    assert list(tmp_path.rglob(LEASE)) == []
 
 
 def test_a_plan_whose_trainings_are_all_stored_ends_at_once(tmp_path, make_training, settings, listen, monkeypatch):
