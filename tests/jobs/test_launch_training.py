@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,59 @@ def test_a_failing_training_is_named_and_the_exit_code_is_1(tmp_path):
     assert (tmp_path / "mixed/trainings/custom/CartPole-v1/ppo/1/result.json").exists()
 
 
+@pytest.fixture
+def endless(tmp_path):
+    """Launch a grid that takes minutes, and wait until its two trainings are saved for the first time."""
+    arguments = [
+        *("--cluster", "local", f"logs_dir={tmp_path}", "name=endless", *TINY),
+        *("algos=[ppo]", "budget.total_timesteps=10_000_000", "checkpoint_minutes=0", "--trainings-per-gpu", "2"),
+    ]
+    command = [sys.executable, "jobs/launch_training.py", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.rglob("checkpoint-*"))) < 2:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.1)
+        yield first, arguments
+        first.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tmp_path, signum):
+    first, _ = endless
+    first.send_signal(signum)
+    said, errors = first.communicate(timeout=60)
+    assert first.returncode == 75
+    assert "2 stopped, to be continued: start again" in said
+    assert "Traceback" not in errors
+    assert len(list(tmp_path.rglob("checkpoint-*"))) >= 2
+    audited = subprocess.run(
+        [sys.executable, "jobs/audit.py", tmp_path / "endless"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert audited.returncode == 1
+    assert "it will continue from its checkpoint" in audited.stdout
+
+
+@pytest.mark.slow
+def test_a_second_launch_leaves_to_the_first_what_it_works_on(endless):
+    first, arguments = endless
+    second = launch(*arguments, code=75)
+    assert f"2 are in the hands of another launch, and left to it: process {first.pid} on host" in second.stdout
+    assert first.poll() is None
+
+
+@pytest.mark.slow
+def test_what_a_killed_launch_left_beside_stored_results_is_removed_by_the_next(launched, tmp_path):
+    shutil.copytree(launched[0] / "tiny", tmp_path / "tiny")
+    folder = next((tmp_path / "tiny").rglob("result.json")).parent
+    for name in ("checkpoint-000000000064", "lease.json"):
+        (folder / name).write_text("left")
+    launch("--cluster", "local", f"logs_dir={tmp_path}", "name=tiny", *TINY)
+    assert not list(folder.glob("checkpoint-*"))
+    assert not (folder / "lease.json").exists()
+
+
 WRONG = {
     "unknown environment": (("envs=[CartPol-v1]",), ["unknown environment 'CartPol-v1'", "Did you mean 'CartPole-v1'?"]),
     "unknown algorithm": (("algos=[pp0]",), ["unknown algorithm 'pp0'", "Did you mean 'ppo'?"]),
@@ -149,6 +204,8 @@ WRONG = {
     "missing file": (("--config", "nowhere.yaml"), ["nowhere.yaml", "No such file"]),
     "folder as name": (("name=a/b",), ["name = 'a/b'"]),
     "no place": (("--trainings-per-gpu", "0"), ["packing.trainings_per_gpu = 0"]),
+    "negative interval": (("checkpoint_minutes=-1",), ["checkpoint_minutes = -1.0", "0 (at every rollout) or more"]),
+    "no time to stop": (("stop_seconds=0",), ["stop_seconds = 0.0", "at least 1"]),
 }
 
 
