@@ -189,12 +189,14 @@ def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) 
 
 
 def _reduce_recorder(recorder: Recorder[Any, Any]) -> Reduction:
-    return (*_by_attributes(recorder)[:-1], _set_recorder)
+    """Save what a game was played with, and what it came to by that."""
+    return _bare, (type(recorder),), (vars(recorder), recorder.state()), None, None, _set_recorder
 
 
-def _set_recorder(recorder: Recorder[Any, Any], state: Mapping[str, Any]) -> None:
-    vars(recorder).update(state)
-    recorder.play_again()
+def _set_recorder(recorder: Recorder[Any, Any], state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(recorder).update(attributes)
+    recorder.play_again(emulator)
 
 
 def _fresh_physics(spec: EnvSpec) -> Physics:

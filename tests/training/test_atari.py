@@ -31,18 +31,17 @@ def play(env, n_steps):
     return seen
 
 
-def restore(env):
-    """Do by ale-py's means what a snapshot does before the game is played again."""
-    again = copy.deepcopy(env)
-    again.unwrapped.ale.restoreState(env.unwrapped.ale.cloneState(include_rng=True))
+def played_again(env):
+    """Do what a snapshot does."""
+    again = copy.deepcopy(env)  # begins a game of its own, and knows what the other was played with
+    again.play_again(env.state())
     return again
 
 
 @pytest.mark.parametrize("n_steps", [0, 1, 300, 3_000])
 def test_a_game_that_is_played_again_goes_on_as_it_would_have(game, n_steps):
     play(game, n_steps)
-    again = restore(game)
-    again.play_again()
+    again = played_again(game)
     assert play(game, 500) == play(again, 500)
 
 
@@ -54,15 +53,15 @@ def test_other_games_that_ale_py_saves_only_in_part_go_on_as_they_would_have(env
             play(game, 200)
             game.reset()
         play(game, 200)
-        again = restore(game)
-        again.play_again()
+        again = played_again(game)
         assert play(game, 300) == play(again, 300)
 
 
 def test_what_ale_py_saves_of_a_game_is_not_enough(game):
     """Once it is, nothing has to be played again."""
     play(game, 300)
-    again = restore(game)
+    again = copy.deepcopy(game)
+    again.unwrapped.ale.restoreState(game.state())
     assert play(game, 500) != play(again, 500)
 
 
@@ -76,13 +75,13 @@ def test_only_what_was_played_since_the_last_reset_is_remembered(game):
 def test_a_game_that_was_never_reset_has_nothing_to_play_again():
     env = Recorder(gymnasium.make(STICKY))
     emulator = env.unwrapped.ale
-    env.play_again()
+    env.play_again(env.state())
     assert env.unwrapped.ale is emulator
 
 
 def test_a_game_that_comes_to_another_state_is_refused(game):
     play(game, 300)
-    again = restore(game)
-    again._actions.pop()
+    state = game.state()
+    game._actions.pop()
     with pytest.raises(RuntimeError, match="'qbert', played again, comes to another state than before"):
-        again.play_again()
+        game.play_again(state)
