@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlhpc.training.random_agent import play
+from rlhpc.records import Training
+from rlhpc.training.random_agent import Trials, play
 
 JOB = Path(__file__).parents[2] / "jobs" / "random_score.py"
 without_box2d = pytest.mark.skipif(importlib.util.find_spec("Box2D") is not None, reason="absent: a Gymnasium without Box2D")
@@ -39,9 +40,11 @@ def test_scores_are_those_that_the_random_agent_has_in_a_grid(tmp_path):
     assert (answer["seed"], answer["n_trials"]) == (7, 2)
     assert [row["env_id"] for row in answer["scores"]] == ["CartPole-v1", "Pendulum-v1"]
     for row in answer["scores"]:
-        scores, _ = play(row["env_id"], n_trials=2, n_episodes=3, seed=7)
-        assert row["score"] == np.mean(scores)
-        assert row["standard_error"] == pytest.approx(np.std(scores, ddof=1) / 6**0.5)
+        trials = Trials()
+        hyperparameters = {"class": "Random", "n_trials": 2, "n_episodes": 3}
+        play(trials, Training("custom", row["env_id"], "random", 7, "Discrete", 0, hyperparameters), lambda _: None)
+        assert row["score"] == np.mean(trials.scores)
+        assert row["standard_error"] == pytest.approx(np.std(trials.scores, ddof=1) / 6**0.5)
         assert row["n_episodes"] == 6
     assert list(tmp_path.iterdir()) == []
 
