@@ -30,12 +30,16 @@ class Constant(gymnasium.Env):
         return np.zeros(1, np.float32), reward, self._n_steps == 2, False, {}
 
 
+def small_model(n_envs=2):
+    env = make_vec_env(Constant, n_envs=n_envs, seed=1)
+    return A2C("MlpPolicy", env, n_steps=4, seed=1, device="cpu", policy_kwargs={"net_arch": [4]})
+
+
 def learn(n_timesteps, callback, n_envs=2):
     """Train a small agent, and return how many steps it made."""
-    env = make_vec_env(Constant, n_envs=n_envs, seed=1)
-    model = A2C("MlpPolicy", env, n_steps=4, seed=1, device="cpu", policy_kwargs={"net_arch": [4]})
+    model = small_model(n_envs)
     model.learn(n_timesteps, callback=callback)
-    env.close()
+    model.get_env().close()
     return model.num_timesteps
 
 
@@ -84,6 +88,16 @@ def test_the_mean_score_of_recent_episodes_is_tracked_a_hundred_times():
     assert 80 <= len(timesteps) <= 100
     assert timesteps == sorted(set(timesteps))
     assert all(values == {"train/episode_score": 2.0} for values, _ in tracker.logged)
+
+
+@pytest.mark.parametrize("stops", [(200,), (8, 16, 104), (392,)])
+def test_a_training_that_is_continued_is_tracked_where_it_would_have_been(stops):
+    straight, continued = FakeTracker(), FakeTracker()
+    learn(400, [TrackingCallback(straight, 400)])
+    model = small_model()
+    for stop in (*stops, 400):
+        model.learn(stop - model.num_timesteps, callback=TrackingCallback(continued, 400), reset_num_timesteps=False)
+    assert continued.logged == straight.logged
 
 
 def test_nothing_is_tracked_before_an_episode_has_ended():

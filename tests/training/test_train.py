@@ -1,16 +1,20 @@
 """Real trainings: every algorithm, exact repetition, convergence, what is recorded."""
 
 import csv
+import struct
 from pathlib import Path
 
 import pytest
+import torch
 import wandb
+from wandb.proto.wandb_internal_pb2 import Record
 
-import rlhpc.training.train as train_module
 from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store
 from rlhpc.training.algos import load_algos
-from rlhpc.training.node import places, supervise
+from rlhpc.training.node import supervise
+from rlhpc.training.places import places
 from rlhpc.training.registry import is_atari
+from rlhpc.training.saving import Saver, Stopped
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.tracking import WandbConfig
 from rlhpc.training.train import train
@@ -46,6 +50,7 @@ def twice(tmp_path_factory, make_training, settings):
         def started(self, training, attempt): ...
         def stored(self, training): ...
         def failed(self, training, reason, *, will_retry): ...
+        def said(self, training, sentence): ...
 
     trainings = [
         make_training(env_id, algo, n_episodes=1, hyperparameters=shipped(algo, env_id, SMALL[algo]))
@@ -69,6 +74,7 @@ def twice(tmp_path_factory, make_training, settings):
 @pytest.mark.parametrize("env_id", [ATARI, DMC])
 def test_an_on_policy_algorithm_trained_twice_scores_the_same_to_the_bit(twice, env_id, algo):
     first, second = (results[f"custom/{env_id}/{algo}/1"] for results in twice[0])
+    assert first.policy_sha256 == second.policy_sha256 != ""
     assert first.episode_scores == second.episode_scores
     assert first.score == second.score
     assert first.timesteps == second.timesteps >= first.training.total_timesteps
@@ -78,6 +84,7 @@ def test_an_on_policy_algorithm_trained_twice_scores_the_same_to_the_bit(twice, 
 @pytest.mark.parametrize(("algo", "env_id"), OFF_POLICY)
 def test_an_off_policy_algorithm_trained_twice_scores_the_same_to_the_bit(twice, algo, env_id):
     first, second = (results[f"custom/{env_id}/{algo}/1"] for results in twice[0])
+    assert first.policy_sha256 == second.policy_sha256 != ""
     assert first.episode_scores == second.episode_scores
     assert first.timesteps >= first.training.total_timesteps
 
@@ -87,6 +94,7 @@ def test_the_random_agent_is_a_training_like_any_other(twice):
     first, second = (results["custom/CartPole-v1/random/1"] for results in twice[0])
     assert len(first.episode_scores) == 6
     assert first.episode_scores == second.episode_scores
+    assert first.policy_sha256 == ""
 
 
 @pytest.mark.slow
@@ -109,6 +117,7 @@ def test_a_result_says_what_it_was_made_with(twice):
     assert result.device["threads"] == 1
     assert result.device["cpu"]
     assert result.attempt == 1
+    assert result.resumes == ()
     assert result.converged is None
     assert result.wandb == {"mode": "disabled"}
     assert result.train_seconds > 0
@@ -178,40 +187,50 @@ def test_an_offline_run_is_named_in_the_result(tmp_path, make_training):
     assert not (tmp_path / "tensorboard").exists()
 
 
-class Spy:
-    """What the evaluation after a training is given."""
-
-    def __init__(self, monkeypatch):
-        real = train_module.evaluate_policy
-
-        def evaluate(model, env, **how):
-            self.model, self.env, self.how = model, env, how
-            return real(model, env, **how)
-
-        monkeypatch.setattr(train_module, "evaluate_policy", evaluate)
-
-
-def test_agents_are_evaluated_deterministically_on_starts_of_their_own(tmp_path, make_training, settings, monkeypatch):
-    made = []
-    real = train_module.make_vec
-    monkeypatch.setattr(train_module, "make_vec", lambda *args, **how: made.append(how) or real(*args, **how))
-    spy = Spy(monkeypatch)
-    train(make_training(seed=7), tmp_path, settings)
-    assert spy.how["deterministic"] is True
-    assert spy.env is not spy.model.get_env()
-    learning, evaluating = made
-    assert (learning["seed"], learning["training"]) == (7, True)
-    assert evaluating["seed"] != 7
-    assert evaluating["seed"] - 7 > 1000  # beyond the seeds of any parallel environments
-    assert evaluating["training"] is False
+def tracked(folder):
+    """Read the log of an offline run: records of a checksum, a length and a kind, which is 1 for those in one piece."""
+    (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    content, place, records = log.read_bytes(), 7, []
+    while place + 7 <= len(content):
+        length, kind = struct.unpack("<4xHB", content[place : place + 7])
+        assert kind == 1
+        records.append(Record.FromString(content[place + 7 : place + 7 + length]))
+        place += 7 + length
+    return {record.WhichOneof("record_type"): record for record in records}
 
 
-def test_the_evaluation_normalises_by_what_was_learned(tmp_path, make_training, settings, monkeypatch):
-    spy = Spy(monkeypatch)
-    train(make_training(total_timesteps=256, hyperparameters={**CARTPOLE, "normalize": True}), tmp_path, settings)
-    learned = spy.model.get_vec_normalize_env().obs_rms
-    assert learned.count > 256
-    assert spy.env.obs_rms.mean.tolist() == learned.mean.tolist()
+OFFLINE = TrainSettings("test", "cpu", tensorboard=False, wandb=WandbConfig(mode="offline"), checkpoint_minutes=0.0)
+
+
+def test_a_stopped_training_is_preempted_and_its_run_goes_on(tmp_path, make_training):
+    training = make_training(total_timesteps=192)
+    saver = Saver(training, tmp_path / "1", OFFLINE, 1, pytest.fail)
+    saver.stop_requested.set()
+    with pytest.raises(Stopped):
+        train(training, tmp_path / "1", OFFLINE, saver=saver)
+    records = tracked(tmp_path / "1")
+    assert records["preempting"]
+    assert records["exit"].exit.exit_code == 1  # else it would count as finished
+    result, _ = train(training, tmp_path / "2", OFFLINE, attempt=2)
+    again = tracked(tmp_path / "2")
+    assert "preempting" not in again
+    assert again["exit"].exit.exit_code == 0
+    assert records["run"].run.run_id == again["run"].run.run_id == result.wandb["run_id"]
+
+
+def test_a_run_is_marked_before_it_ends(tmp_path, make_training, monkeypatch):
+    """Afterwards the server would not take it."""
+    called = []
+    for name in ("mark_preempting", "finish"):
+        real = getattr(wandb.Run, name)
+        monkeypatch.setattr(
+            wandb.Run, name, lambda run, real=real, name=name, **how: (called.append((name, how)), real(run, **how))
+        )
+    saver = Saver(make_training(), tmp_path, OFFLINE, 1, pytest.fail)
+    saver.stop_requested.set()
+    with pytest.raises(Stopped):
+        train(make_training(), tmp_path, OFFLINE, saver=saver)
+    assert called == [("mark_preempting", {}), ("finish", {"exit_code": 1})]
 
 
 def test_a_training_ends_well_where_tracking_breaks(tmp_path, make_training, monkeypatch, capsys):
@@ -227,6 +246,6 @@ def test_a_training_ends_well_where_tracking_breaks(tmp_path, make_training, mon
 
 
 def test_a_gpu_that_is_not_there_is_an_error_not_a_training_on_the_cpu(tmp_path, make_training, monkeypatch):
-    monkeypatch.setattr(train_module.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="no GPU"):
         train(make_training(), tmp_path, TrainSettings("test", "cuda"))
