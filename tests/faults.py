@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT_SECONDS = 1.2
 STOP_SECONDS = 8
 MARK = "RLHPC_FAULTS"  # in the environment of every process that is started here, however it is related to us
-SHORTEST_DELAY, LONGEST_DELAY = 0.1, 20.0  # seconds for which there is something to hit, before it is hit
+SHORTEST_DELAY, LONGEST_DELAY = 0.1, 20.0  # seconds that there is something to hit before it is hit
 POLL_SECONDS = 0.1
 LONGEST_PAUSE = 4.0  # seconds that a process is stopped, or a disk is full
 SECONDS_TO_END = 900  # without any fault; half a lease alone takes 180 to expire
@@ -96,12 +96,12 @@ class Fault:
     seconds: float
 
 
-def draw(seed, kinds):
+def draw(seed, kinds, longest_delay=LONGEST_DELAY):
     """Yield faults without end: all kinds in random order, again and again."""
     generator = np.random.default_rng(seed)
     while True:
         for kind in generator.permutation(kinds):
-            delay = np.exp(generator.uniform(np.log(SHORTEST_DELAY), np.log(LONGEST_DELAY)))
+            delay = np.exp(generator.uniform(np.log(SHORTEST_DELAY), np.log(longest_delay)))
             yield Fault(str(kind), float(delay), float(generator.random()), float(generator.uniform(0.1, LONGEST_PAUSE)))
 
 
@@ -179,6 +179,13 @@ class Launch:
 
     def run(self, faults=None, n_faults=0):
         """Launch until everything is stored and no supervisor is left; hit it meanwhile, by so many faults at most."""
+        try:
+            self._run(faults, n_faults)
+        except BaseException:
+            self.end()
+            raise
+
+    def _run(self, faults, n_faults):
         fault = next(faults) if n_faults else None
         deadline = time.monotonic() + SECONDS_TO_END
         self._last_code = None
@@ -281,7 +288,7 @@ class Launch:
             if not candidates:
                 return False
             kind.act(self, candidates[int(fault.victim * len(candidates))], fault)
-        except (psutil.Error, ProcessLookupError, FileNotFoundError):  # what was to be hit has just ended
+        except (psutil.Error, OSError):  # what was to be hit has just ended, or the disk is full
             return False
         self.tally.injected[fault.kind] += 1
         self._was_hit = True
