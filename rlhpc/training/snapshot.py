@@ -23,20 +23,16 @@ from __future__ import annotations
 
 import inspect
 import math
+import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
-
-import ale_py
 import cloudpickle
-import gymnasium
-import mujoco
 import numpy as np
 import torch
 from ale_py.env import AtariEnv
-from dm_control.mujoco import Physics
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
@@ -45,17 +41,14 @@ from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
+from rlhpc.training import simulators
 from rlhpc.training.atari import Recorder
+from rlhpc.training.simulators import Reduction, bare
 
 OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts")  # attributes of a model that are not its state
 _CLASS_TABLE = "class_attributes"
 _LOCALS_OF_LEARN = ("locals", "globals")
-_ROWS_AT_ONCE = 1 << 26  # bytes; pickle copies what it writes, and a replay buffer may fill half of the memory
-_TEXTURES = "tex_data"  # 11.8 of 11.9 MB of a DeepMind Control model; for rendering only
-_PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-
-# What pickle calls a reduction: how to make the object, with which arguments, its state, and who sets the state.
-Reduction = tuple[Any, ...]
+_BYTES_AT_ONCE = 1 << 26  # of a replay buffer, which may fill half of the memory
 
 
 class UnsavableError(Exception):
@@ -79,7 +72,10 @@ def dump(state: Any, stream: BinaryIO) -> None:
         If the stream cannot be written.
     """
     try:
-        _Pickler(stream, protocol=5).dump((state, _random_states()))
+        pickler = _Pickler(stream)
+        pickler.dump((state, _random_states()))
+        for rows in pickler.rows:
+            stream.writelines(rows.pieces())
     except (OSError, MemoryError):
         raise
     except Exception as error:  # an environment may raise anything
@@ -88,41 +84,75 @@ def dump(state: Any, stream: BinaryIO) -> None:
 
 def load(stream: BinaryIO) -> Any:
     """Read a state from a stream, and set the random generators; the stream must be one that we have written."""
-    state, generators = cloudpickle.load(stream)
+    unpickler = _Unpickler(stream)
+    state, generators = unpickler.load()
+    for rows in unpickler.rows:
+        for piece in rows.pieces():
+            if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined]  # of a buffered stream
+                raise EOFError("the stream ends before the replay buffer does")
     _set_random_states(generators)
     return state
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The first rows of a large array."""
+
+    array: NDArray[Any]
+    n_rows: int
+
+    def pieces(self) -> Iterator[memoryview]:
+        """Yield the bytes of the rows, some at a time."""
+        step = max(_BYTES_AT_ONCE // max(self.array[:1].nbytes, 1), 1)
+        for start in range(0, self.n_rows, step):
+            yield self.array[start : min(start + step, self.n_rows)].reshape(-1).view(np.uint8).data
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
     """Pickle what pickle cannot, or not exactly."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream, protocol=5)
+        self.rows: list[_Rows] = []  # that the stream is to hold behind the pickle
         self._specs: dict[int, EnvSpec] = {}  # of the environments that own a physics, by the id of that
+
+    def persistent_id(self, obj: Any) -> Any:
+        """Take large arrays out of the pickle: who loads one holds all that it is made of twice, until the end."""
+        if not isinstance(obj, _Rows):
+            return None
+        self.rows.append(obj)
+        return obj.n_rows, obj.array.shape, obj.array.dtype
 
     def reducer_override(self, obj: Any) -> Any:
         """Return the reduction of the objects that need one of ours."""
         if isinstance(obj, EzPickle):
-            physics = getattr(getattr(obj, "_env", None), "physics", None)
-            if isinstance(physics, Physics) and getattr(obj, "spec", None) is not None:
-                self._specs[id(physics)] = obj.spec  # type: ignore[attr-defined]
-        if isinstance(obj, Physics) and id(obj) in self._specs:
-            return _fresh_physics, (self._specs[id(obj)],), _physics_state(obj), None, None, _set_physics
+            self._specs |= simulators.specs_of_physics(obj)
+        if id(obj) in self._specs:
+            return simulators.reduce_physics(obj, self._specs[id(obj)])
         for kind, reduce in _REDUCTIONS:
             if isinstance(obj, kind):
                 return reduce(obj)
         return super().reducer_override(obj)
 
 
+class _Unpickler(pickle.Unpickler):
+    """Make room for the large arrays, which the stream holds behind the pickle."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        self.rows: list[_Rows] = []
+
+    def persistent_load(self, pid: Any) -> NDArray[Any]:
+        """Make an array of zeros whose first rows will be read."""
+        n_rows, shape, dtype = pid
+        self.rows.append(_Rows(np.zeros(shape, dtype), n_rows))
+        return self.rows[-1].array
+
+
 def _by_attributes(obj: Any, *, without: tuple[str, ...] = ()) -> Reduction:
     """Save an object by its attributes, whatever it says of itself."""
     state = {name: value for name, value in vars(obj).items() if name not in without}
-    return _bare, (type(obj),), state, None, None, _set_attributes
-
-
-def _bare(kind: Any) -> Any:
-    """Make an object without initialising it."""
-    return kind.__new__(kind)
+    return bare, (type(obj),), state, None, None, _set_attributes
 
 
 def _set_attributes(obj: Any, state: Mapping[str, Any]) -> None:
@@ -168,76 +198,6 @@ def _tensor(array: NDArray[Any], device: str, is_parameter: bool, requires_grad:
     return tensor.requires_grad_(requires_grad)
 
 
-# --- environments -----------------------------------------------------------------------------------------------------
-
-
-def _reduce_atari(env: AtariEnv) -> Reduction:
-    """Save an Atari game: the emulator is made again, and set to the state that it was in."""
-    state = {name: value for name, value in vars(env).items() if name != "ale"}
-    arguments = (type(env), env._ezpickle_args, env._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would use them
-    return _new, arguments, (state, env.ale.cloneState(include_rng=True)), None, None, _set_atari
-
-
-def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return kind(*args, **kwargs)
-
-
-def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
-    attributes, emulator = state
-    vars(env).update(attributes)
-    env.ale.restoreState(emulator)
-
-
-def _reduce_recorder(recorder: Recorder[Any, Any]) -> Reduction:
-    """Save what a game was played with, and what it came to by that."""
-    return _bare, (type(recorder),), (vars(recorder), recorder.state()), None, None, _set_recorder
-
-
-def _set_recorder(recorder: Recorder[Any, Any], state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
-    attributes, emulator = state
-    vars(recorder).update(attributes)
-    recorder.play_again(emulator)
-
-
-def _fresh_physics(spec: EnvSpec) -> Physics:
-    """Make the physics of an environment anew."""
-    physics: Physics = gymnasium.make(spec).unwrapped._env.physics  # type: ignore[attr-defined]  # noqa: SLF001  # shimmy
-    return physics
-
-
-def _physics_state(physics: Physics) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.float64]]:
-    """Return what sets one physics apart from a fresh one: the model's arrays and options, and the integrator's state."""
-    model, data = physics.model.ptr, physics.data.ptr
-    state = np.empty(mujoco.mj_stateSize(model, _PHYSICS_STATE))
-    mujoco.mj_getState(model, data, state, _PHYSICS_STATE)
-    arrays = {name: value.copy() for name, value in _numbers(model) if isinstance(value, np.ndarray) and value.size}
-    options = {name: np.copy(value) if isinstance(value, np.ndarray) else value for name, value in _numbers(model.opt)}
-    return arrays, options, state
-
-
-def _numbers(struct: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the numbers and the arrays of a MuJoCo struct."""
-    for name in dir(struct):
-        if not name.startswith("_") and name != _TEXTURES:
-            value = getattr(struct, name)
-            if isinstance(value, np.ndarray | int | float):
-                yield name, value
-
-
-def _set_physics(physics: Physics, state: tuple[Mapping[str, Any], Mapping[str, Any], NDArray[np.float64]]) -> None:
-    arrays, options, integration = state
-    model, data = physics.model.ptr, physics.data.ptr
-    for name, value in arrays.items():
-        getattr(model, name)[...] = value
-    for name, value in options.items():
-        if isinstance(value, np.ndarray):
-            getattr(model.opt, name)[...] = value
-        else:
-            setattr(model.opt, name, value)
-    mujoco.mj_setState(model, data, integration, _PHYSICS_STATE)
-    mujoco.mj_step1(model, data)  # dm_control begins a step with the second half: the first was made at the end of the last
-
-
 # --- what SB3 is made of ----------------------------------------------------------------------------------------------
 
 
@@ -253,61 +213,20 @@ def _set_vec_env(vec: VecEnv, state: Mapping[str, Any]) -> None:
 
 
 def _reduce_replay_buffer(buffer: ReplayBuffer) -> Reduction:
-    """Save the filled part of a replay buffer, in pieces."""
+    """Save the filled part of a replay buffer."""
     # with optimize_memory_usage the row behind the last one holds its next observation
     n_rows = buffer.buffer_size if buffer.full else min(buffer.pos + 1, buffer.buffer_size)
-    state = {name: _map_rows(value, buffer, lambda rows: _Rows(rows, n_rows)) for name, value in vars(buffer).items()}
-    return _bare, (type(buffer),), state, None, None, _set_replay_buffer
+    state = {name: _filled(value, buffer.buffer_size, n_rows) for name, value in vars(buffer).items()}
+    return bare, (type(buffer),), state, None, None, _set_attributes
 
 
-def _map_rows(value: Any, buffer: ReplayBuffer, convert: Callable[[NDArray[Any]], Any]) -> Any:
-    """Convert an array that has a row for each place of the buffer, or a mapping to such arrays."""
-    if isinstance(value, np.ndarray) and value.shape[:1] == (buffer.buffer_size,):
-        return convert(value)
+def _filled(value: Any, buffer_size: int, n_rows: int) -> Any:
+    """Mark an array that has a row for each place of a buffer, or a mapping to such arrays."""
+    if isinstance(value, np.ndarray) and value.shape[:1] == (buffer_size,):
+        return _Rows(value, n_rows)
     if isinstance(value, dict):
-        return {key: _map_rows(inner, buffer, convert) for key, inner in value.items()}
+        return {key: _filled(inner, buffer_size, n_rows) for key, inner in value.items()}
     return value
-
-
-class _Rows:
-    """The first rows of a large array, pickled in pieces."""
-
-    def __init__(self, array: NDArray[Any], n_rows: int) -> None:
-        self._array = array
-        self._n_rows = n_rows
-
-    def __reduce__(self) -> Reduction:
-        step = max(_ROWS_AT_ONCE // max(self._array[:1].nbytes, 1), 1)
-        pieces = (self._array[start : min(start + step, self._n_rows)] for start in range(0, self._n_rows, step))
-        return _Filling, (self._array.shape, self._array.dtype), None, pieces
-
-
-class _Filling:
-    """An array of zeros whose first rows arrive in pieces."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.array = np.zeros(shape, dtype)
-        self._filled = 0
-
-    def append(self, rows: NDArray[Any]) -> None:
-        """Take the next rows, as pickle does for lists."""
-        self.array[self._filled : self._filled + len(rows)] = rows
-        self._filled += len(rows)
-
-    def extend(self, pieces: list[NDArray[Any]]) -> None:
-        """Take several pieces."""
-        for rows in pieces:
-            self.append(rows)
-
-
-def _set_replay_buffer(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
-    vars(buffer).update({name: _unwrap(value) for name, value in state.items()})
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _unwrap(inner) for key, inner in value.items()}
-    return value.array if isinstance(value, _Filling) else value
 
 
 def _reduce_rollout_buffer(buffer: RolloutBuffer) -> Reduction:
@@ -336,7 +255,7 @@ def _reduce_callback(callback: BaseCallback) -> Reduction:
 
 def _reduce_lstm(module: torch.nn.RNNBase) -> Reduction:
     """Save an LSTM as it wants to be saved, and lay its weights in one piece again, which a GPU wants."""
-    return _bare, (type(module),), module.__getstate__(), None, None, _set_lstm  # type: ignore[no-untyped-call]
+    return bare, (type(module),), module.__getstate__(), None, None, _set_lstm  # type: ignore[no-untyped-call]
 
 
 def _set_lstm(module: torch.nn.RNNBase, state: Mapping[str, Any]) -> None:
@@ -348,8 +267,8 @@ _REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (np.ndarray, _reduce_array),
     (torch.Tensor, _reduce_tensor),
     (torch.nn.RNNBase, _reduce_lstm),
-    (Recorder, _reduce_recorder),
-    (AtariEnv, _reduce_atari),
+    (Recorder, simulators.reduce_recorder),
+    (AtariEnv, simulators.reduce_atari),
     (EzPickle, _by_attributes),
     (VecEnv, _reduce_vec_env),
     (ReplayBuffer, _reduce_replay_buffer),

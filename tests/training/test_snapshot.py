@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
@@ -424,7 +425,7 @@ def buffer(request):
 @pytest.mark.parametrize("rows_at_once", [1, 3, 1000])
 def test_a_replay_buffer_holds_the_same(buffer, monkeypatch, rows_at_once):
     largest = max(array.nbytes for array in vars(buffer).values() if isinstance(array, np.ndarray))
-    monkeypatch.setattr(snapshot, "_ROWS_AT_ONCE", rows_at_once * largest // buffer.buffer_size)
+    monkeypatch.setattr(snapshot, "_BYTES_AT_ONCE", rows_at_once * largest // buffer.buffer_size)
     again = copied(buffer)
     assert difference(content_of(buffer), content_of(again)) == ""
 
@@ -443,13 +444,37 @@ def test_a_replay_buffer_fills_and_samples_on(buffer):
 def test_a_large_buffer_is_written_in_pieces(monkeypatch):
     buffer = ReplayBuffer(10, FLAT, FLAT, device="cpu")
     fill(buffer, 10)
-    monkeypatch.setattr(snapshot, "_ROWS_AT_ONCE", 3 * buffer.observations[:1].nbytes)
+    monkeypatch.setattr(snapshot, "_BYTES_AT_ONCE", 3 * buffer.observations[:1].nbytes)
     pieces = []
-    monkeypatch.setattr(snapshot._Filling, "append", lambda _, rows: pieces.append(len(rows)))
-    copied(buffer.observations)
-    assert pieces == []  # an array is no buffer
-    copied(buffer)
-    assert pieces[:4] == [3, 3, 3, 1]
+
+    class Stream(io.BytesIO):
+        def write(self, data):
+            if isinstance(data, memoryview):
+                pieces.append(len(data))
+            return super().write(data)
+
+        def writelines(self, lines):
+            for line in lines:
+                self.write(line)
+
+    dump(buffer, Stream())
+    row = buffer.observations[:1].nbytes
+    assert pieces[:4] == [3 * row, 3 * row, 3 * row, row]
+
+
+def test_a_replay_buffer_is_loaded_into_its_place_and_never_held_twice():
+    buffer = ReplayBuffer(10_000, Box(0, 255, (1_000,), np.uint8), FLAT, device="cpu")
+    buffer.observations[:] = 7
+    buffer.full = True
+    stream = io.BytesIO()
+    dump(buffer, stream)
+    stream.seek(0)
+    tracemalloc.start()
+    again = load(stream)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (again.observations == 7).all()
+    assert peak < 1.2 * 2 * buffer.observations.nbytes  # observations and next observations
 
 
 def test_only_the_filled_part_of_a_replay_buffer_is_written():

@@ -1,0 +1,108 @@
+"""Simulators: how the state of an emulator or of a physics, which live outside Python, is saved and set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
+
+import ale_py
+import gymnasium
+import mujoco
+import numpy as np
+from ale_py.env import AtariEnv
+from dm_control.mujoco import Physics
+from gymnasium.envs.registration import EnvSpec
+from numpy.typing import NDArray
+
+from rlhpc.training.atari import Recorder
+
+_TEXTURES = "tex_data"  # 11.8 of 11.9 MB of a DeepMind Control model; for rendering only
+_PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+# What pickle calls a reduction: how to make the object, with which arguments, its state, and who sets the state.
+Reduction = tuple[Any, ...]
+
+
+def bare(kind: Any) -> Any:
+    """Make an object without initialising it."""
+    return kind.__new__(kind)
+
+
+def reduce_atari(env: AtariEnv) -> Reduction:
+    """Save an Atari game: the emulator is made again, and set to the state that it was in."""
+    state = {name: value for name, value in vars(env).items() if name != "ale"}
+    arguments = (type(env), env._ezpickle_args, env._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would use them
+    return _new, arguments, (state, env.ale.cloneState(include_rng=True)), None, None, _set_atari
+
+
+def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return kind(*args, **kwargs)
+
+
+def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(env).update(attributes)
+    env.ale.restoreState(emulator)
+
+
+def reduce_recorder(recorder: Recorder[Any, Any]) -> Reduction:
+    """Save what a game was played with, and what it came to by that."""
+    return bare, (type(recorder),), (vars(recorder), recorder.state()), None, None, _set_recorder
+
+
+def _set_recorder(recorder: Recorder[Any, Any], state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(recorder).update(attributes)
+    recorder.play_again(emulator)
+
+
+def specs_of_physics(env: Any) -> dict[int, EnvSpec]:
+    """Return what a physics in an environment of DeepMind Control can be made from, by its id; empty for any other."""
+    physics, spec = getattr(getattr(env, "_env", None), "physics", None), getattr(env, "spec", None)
+    return {id(physics): spec} if isinstance(physics, Physics) and spec is not None else {}
+
+
+def reduce_physics(physics: Physics, spec: EnvSpec) -> Reduction:
+    """Save a physics of DeepMind Control: made again from the environment's id, and set to the state that it was in."""
+    return _fresh_physics, (spec,), _physics_state(physics), None, None, _set_physics
+
+
+def _fresh_physics(spec: EnvSpec) -> Physics:
+    """Make the physics of an environment anew."""
+    physics: Physics = gymnasium.make(spec).unwrapped._env.physics  # type: ignore[attr-defined]  # noqa: SLF001  # shimmy
+    return physics
+
+
+def _physics_state(physics: Physics) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.float64]]:
+    """Return what sets one physics apart from a fresh one: the model's arrays and options, and the integrator's state."""
+    model, data = physics.model.ptr, physics.data.ptr
+    state = np.empty(mujoco.mj_stateSize(model, _PHYSICS_STATE))
+    mujoco.mj_getState(model, data, state, _PHYSICS_STATE)
+    arrays = {name: value.copy() for name, value in _numbers(model) if isinstance(value, np.ndarray) and value.size}
+    options = {name: np.copy(value) if isinstance(value, np.ndarray) else value for name, value in _numbers(model.opt)}
+    return arrays, options, state
+
+
+def _numbers(struct: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the numbers and the arrays of a MuJoCo struct."""
+    for name in dir(struct):
+        if not name.startswith("_") and name != _TEXTURES:
+            value = getattr(struct, name)
+            if isinstance(value, np.ndarray | int | float):
+                yield name, value
+
+
+def _set_physics(physics: Physics, state: tuple[Mapping[str, Any], Mapping[str, Any], NDArray[np.float64]]) -> None:
+    arrays, options, integration = state
+    model, data = physics.model.ptr, physics.data.ptr
+    for name, value in arrays.items():
+        getattr(model, name)[...] = value
+    for name, value in options.items():
+        if isinstance(value, np.ndarray):
+            getattr(model.opt, name)[...] = value
+        else:
+            setattr(model.opt, name, value)
+    mujoco.mj_setState(model, data, integration, _PHYSICS_STATE)
+    mujoco.mj_step1(model, data)  # dm_control begins a step with the second half: the first was made at the end of the last
