@@ -9,7 +9,7 @@ examples:
       any registered Gymnasium environment, with or without a benchmark
 
 Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored, and continues what was stopped or
-killed from its last checkpoint. On SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and leaves; a second Ctrl-C kills.
+killed from its last checkpoint. On SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and leaves; a second one kills (130).
 Exit codes: 0 all stored, 1 a training failed (the summary names it) or nothing can be written any more, 2 the command line or
 configuration is wrong, 75 not finished (stopped, or in the hands of another launch): start again to continue.
 """
@@ -57,9 +57,9 @@ class LaunchConfig(grid.GridConfig):
         """Refuse what is out of range, all at once."""
         found = [*self.faults(), *self.packing.faults(), *self.wandb.faults()]
         if not 0 <= self.checkpoint_minutes < float("inf"):
-            found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be 0 (at every rollout) or more.")
+            found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be a number, 0 (at every rollout) or more.")
         if not 1 <= self.stop_seconds < float("inf"):
-            found.append(f"stop_seconds = {self.stop_seconds} must be at least 1.")
+            found.append(f"stop_seconds = {self.stop_seconds} must be a number, at least 1.")
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
             found.append(f"name = '{self.name}' must be a folder's name of letters, digits, '.', '_', '+' and '-'.")
         if found:
@@ -105,10 +105,12 @@ def main(args: argparse.Namespace) -> int:
         print(launch_text.before(facts))
     writable_folder(store.trainings)
     print(write_text(store.config, to_yaml(config)), file=command.notes(args))
+    if kept := store.set_aside_grid():
+        print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)
     print(store.write_grid(expanded.trainings), file=command.notes(args))
     for training, _ in found.damaged:
-        if kept := store.set_aside(training):
-            print(f"the damaged result was kept as {kept}", file=sys.stderr)
+        if moved := store.set_aside(training):
+            print(f"the damaged result was kept as {moved}", file=sys.stderr)
     for training in found.stored:
         node.tidy(store, training)
     done = local.carry_out(nodes, gpus, store, _settings(config, gpus))

@@ -48,7 +48,11 @@ def main(args: argparse.Namespace) -> int:
     training = _training(args)
     device = local.device(args.device, local.usable_gpus(args.device))
     folder = Path(tempfile.mkdtemp(prefix="rlhpc-verify-"))
-    found = verify.verify(training, folder, args.kills, device)
+    try:
+        found = verify.verify(training, folder, args.kills, device)
+    except InputError:
+        shutil.rmtree(folder)
+        raise
     answer = {
         "identical": not found.differences,
         "differences": list(found.differences),
@@ -70,17 +74,21 @@ def main(args: argparse.Namespace) -> int:
 
 def _training(args: argparse.Namespace) -> Training:
     """Make the training that the command line describes, and refuse what is wrong with it."""
-    from rlhpc.training import verify  # noqa: PLC0415
+    from rlhpc.training import machine, verify  # noqa: PLC0415
     from rlhpc.training.model import refuse_faults  # noqa: PLC0415
 
     changes = read_values(args.overrides)
     faults = registry.unknown_ids([args.env])
-    if args.kills < 0:
-        faults.append(f"--kills {args.kills} must be 0 or more.")
+    if args.kills < 1:
+        faults.append(f"--kills {args.kills} must be at least 1.")
     if args.timesteps is not None and args.timesteps < 1:
         faults.append(f"--timesteps {args.timesteps} must be at least 1.")
     if not 0 <= args.seed < 2**31:
         faults.append(f"--seed {args.seed} must lie between 0 and {2**31 - 1}.")
+    try:
+        machine.device_kind(args.device)
+    except RuntimeError as error:
+        faults.append(f"--device {args.device}: {error}.")
     algo = _algo(args.algo, changes, faults)
     if faults or algo is None:
         raise InputError(*faults)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rlhpc.files import TEMPORARY_SUFFIX
+from rlhpc.results.holder import known_to_live, this_process
 from rlhpc.results.lease import read_holder
 from rlhpc.results.scores import Score, by_cell
 from rlhpc.results.store import CHECKPOINT, RESULT, Store, read_attempts
@@ -80,7 +81,8 @@ def how_far(folder: Path) -> tuple[State, str]:
     attempts = read_attempts(folder)
     failures = [attempt for attempt in attempts if attempt.get("kind") not in NO_FAILURES]
     last = [attempts[-1]["reason"]] if attempts else []
-    if holder := read_holder(folder):  # also after a failure: the next attempt
+    holder = read_holder(folder)
+    if holder and known_to_live(holder, this_process()) is not False:  # also after a failure: the next attempt
         return State.RUNNING, "; before: ".join([f"running, or left by a killed supervisor: {holder}", *last])
     if failures and failures[-1] is attempts[-1]:
         return State.FAILED, f"{last[0]} ({count(len(failures), 'attempt')})"

@@ -62,6 +62,12 @@ class Store:
         """Add the trainings of a launch to those of earlier ones."""
         return write_json(self.grid, sorted({*self.read_grid(), *(training.name for training in trainings)}))
 
+    def set_aside_grid(self) -> Path | None:
+        """Rename a record of all trainings that cannot be read; return where it is kept, None if there is nothing wrong."""
+        if self.read_grid() or not self.grid.exists():
+            return None
+        return self.grid.rename(self.grid.with_name(f"{self.grid.name}.damaged-{uuid.uuid4().hex[:8]}"))
+
     def read_grid(self) -> list[str]:
         """Read the names of all trainings that were ever launched; empty where there is no sound record."""
         try:

@@ -148,7 +148,7 @@ class Checkpoints:
                 header = verify(path)
             except DamagedCheckpointError as error:
                 older = [other for other in self.paths() if other != path]
-                rest = f"goes on from the older '{older[0].name}'" if older else "begins anew, and comes to the same result"
+                rest = f"turns to the older '{older[0].name}'" if older else "begins anew, and comes to the same result"
                 say(f"{error} The training {rest}. If this happens again, have the disk or the file system looked at.")
                 path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
                 continue

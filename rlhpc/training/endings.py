@@ -40,15 +40,15 @@ class Kind(StrEnum):
 # Not the training's fault: such an ending does not use up one of its tries.
 FORGIVEN = (Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE)
 _REMEDIES = {
-    Kind.EXCEPTION: "The traceback says where. Mend the cause, and launch again: the training goes on from its checkpoint.",
+    Kind.EXCEPTION: "The traceback says where. Mend the cause and launch again: it goes on from its checkpoint, if any.",
     Kind.CRASHED: "A library crashed. The log may say more; if it happens again, try another version of that package.",
     Kind.OUT_OF_MEMORY: "Ask for more memory, or pack fewer trainings on each GPU (packing.trainings_per_gpu), and launch again.",
     Kind.GPU: "If it fails alone on a GPU too, look at the traceback; if others fail on the same GPU, have that GPU looked at.",
     Kind.REFUSED: "Go back to what the checkpoint was made with, or delete it to begin this training anew.",
-    Kind.KILLED: "Somebody or the cluster killed it. Launch again: the training goes on from its checkpoint.",
-    Kind.LOST: "Nothing is to be done: the training goes on from its checkpoint.",
-    Kind.STOPPED: "Launch again: the training goes on from its checkpoint.",
-    Kind.STORAGE: "Free space, or mend the file system, and launch again: the training goes on from its checkpoint.",
+    Kind.KILLED: "Somebody or the cluster killed it. Launch again: the training goes on from its checkpoint, if any.",
+    Kind.LOST: "Nothing is to be done: the training goes on from its checkpoint, if any.",
+    Kind.STOPPED: "Launch again: the training goes on from its checkpoint, if any.",
+    Kind.STORAGE: "Free space, or mend the file system, and launch again: the training goes on from its checkpoint, if any.",
     Kind.CHECKPOINT: "Nothing is to be done, unless it happens again: then have the file system looked at.",
 }
 

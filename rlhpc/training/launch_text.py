@@ -74,7 +74,9 @@ def after(outcome: Outcome, store: Store) -> str:
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
     lines = [f"{len(outcome.stored)} trainings stored in {store.trainings}"]
     if outcome.stopped:
-        lines.append(f"{len(outcome.stopped)} stopped, to be continued: start again, and they go on from their checkpoints.")
+        lines.append(
+            f"{len(outcome.stopped)} stopped, to be continued: start again, and each goes on from its checkpoint, if it has one."
+        )
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
         lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")

@@ -20,7 +20,7 @@ from typing import Any
 from rlhpc.errors import RlhpcError, StorageError
 from rlhpc.records import Training
 from rlhpc.results.holder import Holder
-from rlhpc.results.lease import CLAIM, HEARTBEAT_SECONDS, LEASE, Leases, Standing
+from rlhpc.results.lease import CLAIM, EXPIRY_SECONDS, HEARTBEAT_SECONDS, LEASE, Leases, Standing
 from rlhpc.results.store import Store
 from rlhpc.training import endings
 from rlhpc.training.checkpoint import Checkpoints
@@ -144,6 +144,7 @@ class _Supervisor:
         self._stop = stop
         self._leases = Leases(store)
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        self._waited_for: set[tuple[Any, ...]] = set()  # trainings of which it was told, by key
         self._held: dict[tuple[Any, ...], Holder | None] = {}  # trainings in the hands of a supervisor that lives, by key
 
     # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -198,6 +199,11 @@ class _Supervisor:
     def _take_lease(self, training: Training) -> bool:
         """Take the lease of a training; if a dead supervisor held it, record that its attempt ended without a word."""
         taken = self._leases.take(training)
+        if taken.standing is Standing.WAIT and training.key not in self._waited_for:
+            self._waited_for.add(training.key)
+            holder = taken.holder or "another supervisor"
+            minutes = EXPIRY_SECONDS // 60
+            self._listener.said(training, f"waits up to {minutes} minutes to see whether {holder} still works on it")
         if taken.standing is Standing.HELD:
             self._held[training.key] = taken.holder
         else:

@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from rlhpc.training.stop import STOPPED
 # A stop may have to wait for the end of a rollout. Where rollouts take longer than this, the state at the beginning of each is
 # kept in memory, ready to be written; it takes 0.1 s at most, and so under 1 % of the time.
 LONG_ROLLOUT_SECONDS = 15.0
+CANNOT_BE_SAVED = "This training cannot be saved"
 _SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory
 _POLL_SECONDS = 0.05
 
@@ -170,9 +172,10 @@ class Saver:
             yield
         except snapshot.UnsavableError as error:
             self._can_be_saved = False
+            traceback.print_exc()
             self._say(
-                f"This training cannot be saved ({error}); if it is stopped, it begins anew. An environment can be saved where"
-                " pickle.dumps(env) works and brings back all of its state."
+                f"{CANNOT_BE_SAVED} ({error}); if it is stopped, it begins anew. Its log says which object it was. An environment"
+                " can be saved where pickle.dumps(env) works and brings back all of its state."
             )
 
     def _header(self, state: Unfinished) -> checkpoint.Header:

@@ -75,7 +75,8 @@ def dump(state: Any, stream: BinaryIO) -> None:
         pickler = _Pickler(stream)
         pickler.dump((state, _random_states()))
         for rows in pickler.rows:
-            stream.writelines(rows.pieces())
+            for piece in rows.pieces():  # noqa: FURB122 - streams of Zstandard have no writelines
+                stream.write(piece)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # an environment may raise anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import itertools
@@ -21,9 +22,11 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Result, Training
 from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store
 from rlhpc.training.checkpoint import Checkpoints
+from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.model import load_class
 from rlhpc.training.node import supervise
 from rlhpc.training.places import places
+from rlhpc.training.saving import CANNOT_BE_SAVED
 from rlhpc.training.settings import TrainSettings
 
 POINTS = (0.1, 0.8)  # of the budget, between which kills fall; a kill needs a rollout before it, and one behind
@@ -83,7 +86,7 @@ def verify(training: Training, folder: Path, n_kills: int, device: str = "cpu") 
     InputError
         If the training ends before the last kill.
     RlhpcError
-        If a training fails.
+        If a training fails, or cannot be saved.
     """
     minutes = _OFF_POLICY_MINUTES if _is_off_policy(training.hyperparameters) else 0.0
     settings = TrainSettings("verify", device, tensorboard=False, checkpoint_minutes=minutes)
@@ -108,6 +111,8 @@ def _is_off_policy(hyperparameters: Mapping[str, Any]) -> bool:
 
 def _carry_out(training: Training, store: Store, settings: TrainSettings, killer: _Killer) -> Result:
     outcome = supervise([training], places((), 1), store, settings, killer)
+    if killer.unsavable:
+        raise RlhpcError(f"{killer.unsavable} ({store.folder(training) / OUTPUT_LOG})")
     if outcome.failed:
         raise RlhpcError(f"{training.name}: {outcome.failed[0][1]}; see {store.folder(training)}")
     result = store.read(training)
@@ -131,6 +136,7 @@ class _Killer:
     def __init__(self, store: Store, points: Sequence[int], delays: Sequence[float]) -> None:
         self._store = store
         self._left = list(zip(points, delays, strict=True))
+        self.unsavable = ""
 
     def started(self, training: Training, attempt: int) -> None:  # noqa: ARG002
         """Prepare the next kill."""
@@ -144,7 +150,8 @@ class _Killer:
         while checkpoints.timesteps() < after and not self._store.has(training):
             time.sleep(_POLL_SECONDS)
         time.sleep(delay)
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended first, which verify() tells from the number of resumes
+            os.kill(pid, signal.SIGKILL)
 
     def stored(self, training: Training) -> None:
         """Hear that a result is stored."""
@@ -153,8 +160,9 @@ class _Killer:
         """Hear of the kill."""
 
     def said(self, training: Training, sentence: str) -> None:
-        """Hear what else there is."""
-        print(f"{training.name}: {sentence}")
+        """Hear whether it can be saved at all."""
+        if sentence.startswith(CANNOT_BE_SAVED):
+            self.unsavable = f"{training.name}: {sentence}"
 
 
 def _differences(first: Result, second: Result, *folders: Path) -> list[str]:

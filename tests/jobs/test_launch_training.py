@@ -173,6 +173,17 @@ def test_a_second_launch_leaves_to_the_first_what_it_works_on(endless):
 
 
 @pytest.mark.slow
+def test_a_damaged_record_of_the_grid_is_told_and_kept_aside(launched, tmp_path):
+    shutil.copytree(launched[0] / "tiny", tmp_path / "tiny")
+    (tmp_path / "tiny" / "grid.json").write_text("x")
+    done = launch("--cluster", "local", f"logs_dir={tmp_path}", "name=tiny", *TINY)
+    (kept,) = (tmp_path / "tiny").glob("grid.json.damaged-*")
+    assert kept.read_text() == "x"
+    assert str(kept) in done.stderr
+    assert len(json.loads((tmp_path / "tiny" / "grid.json").read_text())) == 4
+
+
+@pytest.mark.slow
 def test_what_a_killed_launch_left_beside_stored_results_is_removed_by_the_next(launched, tmp_path):
     shutil.copytree(launched[0] / "tiny", tmp_path / "tiny")
     folder = next((tmp_path / "tiny").rglob("result.json")).parent

@@ -122,6 +122,18 @@ def test_what_cannot_be_verified_is_refused(root, arguments, words):
 
 
 @pytest.mark.slow
+def test_a_training_that_cannot_be_saved_is_an_error_and_no_proof(root, tmp_path):
+    text = FORGETFUL.replace("Forgetful", "Locked").replace("n_steps = 0", "n_steps = 0; lock = None")
+    text = text.replace("Locked.n_steps += 1", "Locked.n_steps += 1; self.lock = self.lock or __import__('threading').Lock()")
+    (tmp_path / "locked.py").write_text(textwrap.dedent(text))
+    where = environment(tmp_path, PYTHONPATH=str(tmp_path))
+    done = run(root, "--env", "locked:Locked-v0", "--algo", "ppo", "n_envs=2", env=where)
+    assert done.returncode == 1
+    assert "This training cannot be saved (TypeError: cannot pickle '_thread.lock' object)" in done.stderr
+    assert "output.log" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_training_that_ends_before_its_kills_is_an_error_and_no_proof(root, tmp_path):
     arguments = ("--env", "CartPole-v1", "--algo", "ppo", "--timesteps", "300", "n_steps=256", "n_envs=1")
     done = run(root, *arguments, env=environment(tmp_path))

@@ -9,6 +9,8 @@ import signal
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
+from stable_baselines3.common.buffers import ReplayBuffer
 
 from rlhpc.errors import DamagedCheckpointError, ForeignCheckpointError
 from rlhpc.training import snapshot
@@ -146,7 +148,7 @@ def test_the_older_is_read_where_the_newest_is_damaged(checkpoints, two, damage)
     (header, state), (said,) = read(checkpoints)
     assert (header.timesteps, state) == (64, {"at": 64})
     assert f"'{newer}' is damaged" in said
-    assert f"goes on from the older '{older.name}'" in said
+    assert f"turns to the older '{older.name}'" in said
     assert "have the disk or the file system looked at" in said
     assert checkpoints.paths() == [older]
     (kept,) = checkpoints.folder.glob(f"{newer.name}.damaged-*")
@@ -159,7 +161,7 @@ def test_a_training_whose_checkpoints_are_all_damaged_begins_anew_and_says_so(ch
         DAMAGES[damage](path)
     found, (first, second) = read(checkpoints)
     assert found is None
-    assert "goes on from the older" in first
+    assert "turns to the older" in first
     assert "begins anew, and comes to the same result" in second
     assert checkpoints.paths() == []
     assert len(list(checkpoints.folder.glob("*.damaged-*"))) == 2
@@ -372,3 +374,15 @@ def test_once_the_result_is_stored_nothing_is_left_but_what_is_not_ours(checkpoi
 def test_other_files_are_no_checkpoints(checkpoints, two, name):
     (checkpoints.folder / name).write_bytes(b"")
     assert checkpoints.paths() == two
+
+
+def test_a_replay_buffer_goes_through_a_file_and_back(checkpoints, header):
+    """The snapshot's own tests write to memory; the compressing stream of a file is another kind."""
+    buffer = ReplayBuffer(1_000, Box(-1, 1, (3,)), Box(-1, 1, (2,)), device="cpu")
+    for step in range(700):
+        buffer.add(*(np.full((1, n), step) for n in (3, 3, 2)), np.array([step]), np.array([False]), [{}])
+    checkpoints.write(header(700), lambda stream: snapshot.dump(buffer, stream))
+    _, again = checkpoints.read(anything_fits, snapshot.load, pytest.fail)
+    assert again.pos == 700
+    assert (again.observations == buffer.observations).all()
+    assert (again.next_observations == buffer.next_observations).all()

@@ -245,7 +245,7 @@ def test_of_a_damaged_checkpoint_it_is_told_and_the_older_is_continued(saver, ch
     again = saver()
     assert again.resume().timesteps == 10
     assert len(again.said) == 1
-    assert "goes on from the older 'checkpoint-000000000010'" in again.said[0]
+    assert "turns to the older 'checkpoint-000000000010'" in again.said[0]
 
 
 # --- stopping ---------------------------------------------------------------------------------------------------------
