@@ -38,7 +38,6 @@ from rlhpc.training.settings import TrainSettings
 
 INTERVAL_SECONDS = TrainSettings("cost").checkpoint_minutes * 60
 N_QUESTIONS = 20_000
-STEPS_LEARNED = 40  # off-policy, after the buffer is filled
 ATARI, DMC = "MsPacmanNoFrameskip-v4", "dm_control/cheetah-run-v0"
 
 
@@ -52,7 +51,7 @@ class Case:
     n_filled : int
         Transitions in the replay buffer, played at random; 0 without one.
     n_rollouts : int
-        Before it is saved.
+        Before it is saved, those that only fill the buffer not counted.
     n_whole : int
         Transitions of a whole training, to which a last line is extrapolated; 0: none.
     """
@@ -70,8 +69,8 @@ CASES = {
     "RecurrentPPO Atari": Case("recurrent_ppo", ATARI),
     "PPO DMC": Case("ppo", DMC),
     "A2C DMC": Case("a2c", DMC, n_rollouts=100),
-    "SAC DMC": Case("sac", DMC, n_filled=100_000, n_whole=1_000_000),
-    "DQN Atari": Case("dqn", ATARI, n_filled=30_000, n_whole=100_000),
+    "SAC DMC": Case("sac", DMC, n_filled=100_000, n_rollouts=80, n_whole=1_000_000),
+    "DQN Atari": Case("dqn", ATARI, n_filled=30_000, n_rollouts=80, n_whole=100_000),
 }
 
 
@@ -98,18 +97,15 @@ class Measuring:
         self._asked_at = []
 
     def at_boundary(self, state):
-        if self._case.n_filled:
-            is_due = state.timesteps >= self._case.n_filled + STEPS_LEARNED
-        else:
-            is_due = len(self._asked_at) == self._case.n_rollouts
+        if state.timesteps < self._case.n_filled:
+            return
         self._asked_at.append(time.perf_counter())
-        if is_due:
+        if len(self._asked_at) > self._case.n_rollouts:
             self._measure(state)
             raise Stopped
 
     def _measure(self, state):
-        # not of the first ones, which warm up, nor of those that only fill a buffer
-        n_last = STEPS_LEARNED if self._case.n_filled else self._case.n_rollouts // 2
+        n_last = self._case.n_rollouts // 2  # the first ones warm up
         self.rollout_seconds = (self._asked_at[-1] - self._asked_at[-1 - n_last]) / n_last
         device = machine.device("cpu")
         header = Header(self._training, state.timesteps, learned=False, attempt=1, versions=machine.versions(), device=device)
