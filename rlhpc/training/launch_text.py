@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlhpc.results.ledger import Ledger
+from rlhpc.results.missing import count
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
 from rlhpc.training.grid import Grid
@@ -44,7 +45,7 @@ def before(facts: Mapping[str, Any]) -> str:
     facts : mapping
         From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``cluster``.
     """
-    lines = [f"{facts['n_trainings']} trainings in the grid '{facts['name']}':"]
+    lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [
         f"  {kind['n']:4d}  {kind['benchmark']:12} {kind['algo']:16} {_steps(kind['total_timesteps'])}" for kind in facts["kinds"]
     ]
@@ -72,7 +73,7 @@ def after(outcome: Outcome, store: Store) -> str:
     """Say what was done."""
     if outcome == Outcome():
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
-    lines = [f"{len(outcome.stored)} trainings stored in {store.trainings}"]
+    lines = [f"{count(len(outcome.stored), 'training')} stored in {store.trainings}"]
     if outcome.stopped:
         lines.append(
             f"{len(outcome.stopped)} stopped, to be continued: start again, and each goes on from its checkpoint, if it has one."

@@ -121,7 +121,7 @@ def test_a_failing_training_is_named_and_the_exit_code_is_1(tmp_path):
     variant = tmp_path / "broken.yaml"
     variant.write_text("base: ppo\nall: {n_envs: 1, learning_rate: quick}\n")
     done = launch(*grid, f"algos=[ppo,{variant}]", "seeds=[1]", code=1)
-    assert "1 trainings stored" in done.stdout
+    assert "1 training stored" in done.stdout
     assert "1 failed" in done.stdout
     assert "custom/CartPole-v1/broken/1" in done.stdout
     attempts = tmp_path / "mixed/trainings/custom/CartPole-v1/broken/1/attempts.json"

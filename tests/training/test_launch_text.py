@@ -64,10 +64,10 @@ def test_where_nothing_is_left_the_plan_ends_with_that(cluster):
 def test_after_a_launch_every_failure_is_named_with_its_record(tmp_path):
     store = Store(tmp_path)
     assert launch_text.after(Outcome([PPO], [(RANDOM, "killed by SIGKILL")]), store).splitlines() == [
-        f"1 trainings stored in {tmp_path}/trainings",
+        f"1 training stored in {tmp_path}/trainings",
         "1 failed; start again to try them again:",
         "  b/X-v0/random/1: killed by SIGKILL",
         f"    see {tmp_path}/trainings/b/X-v0/random/1/attempts.json",
     ]
-    assert launch_text.after(Outcome([PPO]), store) == f"1 trainings stored in {tmp_path}/trainings"
+    assert launch_text.after(Outcome([PPO]), store) == f"1 training stored in {tmp_path}/trainings"
     assert launch_text.after(Outcome(), store).startswith("Nothing to train: ")
