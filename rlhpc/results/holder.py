@@ -69,12 +69,12 @@ def this_process() -> Holder:
 
 
 def known_to_live(holder: Holder, here: Holder) -> bool | None:
-    """Tell whether a holder lives, as far as that is known from here at once; None where it is not."""
-    if holder.host != here.host or not holder.boot_id or not here.boot_id:
-        return None
-    if holder.boot_id != here.boot_id:  # the machine was started anew, unless its name is one that many machines have
-        return None if here.host.partition(".")[0] in ("", "localhost") else False
-    if not here.pid_namespace or holder.pid_namespace != here.pid_namespace:
+    """Tell whether a holder lives, as far as that is known from here at once; None where it is not.
+
+    Another start of the machine proves no death: machines of one name exist, copied from one image, and both may live.
+    """
+    place = (here.host, here.boot_id, here.pid_namespace)
+    if not all(place) or place != (holder.host, holder.boot_id, holder.pid_namespace):
         return None
     try:
         os.kill(holder.pid, 0)

@@ -192,17 +192,30 @@ def test_a_process_that_may_not_be_asked_counts_as_living(store):
     assert Leases(store).take(make()).standing is Standing.HELD
 
 
-def test_a_machine_that_was_started_anew_has_no_living_holder_of_before(store):
-    former, holder = another(boot_id="before", host="n1"), another(boot_id="now", host="n1")
+def test_a_machine_that_was_started_anew_waits_until_the_lease_of_before_expires(store):
+    former, holder = another(boot_id="before"), another(boot_id="now")
     Leases(store, former).take(make())
-    assert Leases(store, holder).take(make()) == Taken(Standing.OURS, former=former)
+    taken, before = until_ours(Leases(store, holder, expiry_seconds=SOON), make())
+    assert set(before) == {Standing.WAIT}
+    assert taken.former == former
+
+
+def test_two_living_machines_of_one_name_do_not_take_each_others_lease(store):
+    first, second = (Leases(store, another(host="n1", boot_id=boot_id)) for boot_id in ("a", "b"))
+    first.take(make())
+    assert second.take(make()) == Taken(Standing.WAIT, first.holder)
+    assert beat(first) == []
+    assert second.take(make()) == Taken(Standing.HELD, first.holder)
+    assert beat(first) == []
+    assert first.take(make()) == Taken(Standing.OURS)
 
 
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
         ({"host": "n1"}, {"host": "n2"}),
-        ({"host": "localhost", "boot_id": "a"}, {"host": "localhost", "boot_id": "b"}),  # a name that many machines have
+        ({"host": ""}, {"host": ""}),
+        ({"boot_id": "a"}, {"boot_id": "b"}),  # started anew, or another machine of the same name
         ({"boot_id": ""}, {}),
         ({}, {"boot_id": ""}),
         ({"pid_namespace": "pid:[1]"}, {}),
