@@ -140,5 +140,15 @@ class Tracker:
             "mode": "offline" if offline else "online",
             "run_id": self._run.id,
             "url": settings.run_url if known else None,
-            "sync_command": shlex.join(["wandb", "sync", str(Path(settings.sync_dir).resolve())]) if offline else None,
+            "sync_command": self._sync_command() if offline else None,
         }
+
+    def _sync_command(self) -> str:
+        """Return what sends all parts of the run, oldest first: each start of a training that was continued left its own.
+
+        What is sent is added to what the server has. One command a part, because one for all ends at the first that cannot be
+        read to its end, such as that of an attempt that was killed.
+        """
+        newest = Path(self._run.settings.sync_dir).resolve()
+        parts = sorted(newest.parent.glob(f"offline-run-*-{self._run.id}"))  # named by the time of their start
+        return "; ".join(shlex.join(["wandb", "sync", str(part)]) for part in parts)

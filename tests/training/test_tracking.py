@@ -99,6 +99,19 @@ def test_a_training_that_is_started_again_continues_the_same_run(track):
     assert first["run_id"] == again["run_id"]
 
 
+def test_the_command_of_a_training_that_was_continued_sends_all_its_parts_oldest_first(track):
+    _, folder = track(OFFLINE, score=None)
+    (first,) = folder.glob("wandb/offline-run-*")
+    first = first.rename(first.with_name(f"offline-run-20200101_000000-{run_id(TRAINING, 'grid')}"))
+    first.with_name("offline-run-20200101_000000-another").mkdir()
+    (first.parent / f"run-20200101_000000-{run_id(TRAINING, 'grid')}").mkdir()  # online: it was sent as it was made
+    tracker, _ = track(OFFLINE)
+    commands = [shlex.split(command) for command in tracker.record["sync_command"].split("; ")]
+    assert [command[:2] for command in commands] == [["wandb", "sync"]] * 2
+    assert [Path(command[2]) for command in commands] == [first, Path(tracker._run.settings.sync_dir)]
+    assert all(list(Path(command[2]).glob("*.wandb")) for command in commands)
+
+
 def test_a_run_holds_what_identifies_the_training_and_its_score(track, ended, monkeypatch):
     given = {}
     real = wandb.init
