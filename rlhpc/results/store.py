@@ -164,19 +164,29 @@ class Store:
 
     def last_attempt(self, training: Training) -> int:
         """Return the number of the last attempt that is on record; 0 if there is none."""
-        return max((int(attempt.get("attempt", 1)) for attempt in self.read_attempts(training)), default=0)
+        return max((attempt.get("attempt", 1) for attempt in self.read_attempts(training)), default=0)
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """Read the attempts in a training's folder that left no result, oldest first; an unreadable record counts as one attempt."""
+    """Read the attempts in a training's folder that left no result, oldest first.
+
+    A record that cannot be read, or was edited, counts as one attempt, which failed.
+    """
     path = folder / ATTEMPTS
     if not path.exists():
         return []
     try:
         attempts = json.loads(path.read_text())
-        return [{**attempt, "reason": str(attempt["reason"])} for attempt in attempts]
-    except (OSError, ValueError, LookupError, TypeError):
-        return [{"attempt": 1, "reason": f"the reason cannot be read from '{path}'"}]
+    except (OSError, ValueError):
+        attempts = None
+    if isinstance(attempts, list) and all(map(_is_attempt, attempts)):
+        return attempts
+    return [{"attempt": 1, "reason": f"the reason cannot be read from '{path}'"}]
+
+
+def _is_attempt(entry: Any) -> bool:
+    """Tell whether an entry of attempts.json has the number and the reason that its readers need."""
+    return isinstance(entry, dict) and type(entry.get("attempt", 1)) is int and isinstance(entry.get("reason"), str)
 
 
 def read_result(path: Path) -> Result:

@@ -226,4 +226,32 @@ def test_attempts_are_kept_oldest_first_and_replaced_as_a_whole(store):
     path = store.write_attempts(training, [*store.read_attempts(training), {"attempt": 2, "reason": "b"}])
     assert [each["reason"] for each in store.read_attempts(training)] == ["a", "b"]
     assert path == store.folder(training) / "attempts.json"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "1",
+        "null",
+        '{"attempt": 3, "reason": "a"}',
+        '["attempt"]',
+        '[{"attempt": 3}]',
+        '[{"attempt": 3, "reason": null}]',
+        '[{"attempt": null, "reason": "a"}]',
+        '[{"attempt": "two", "reason": "a"}]',
+        '[{"attempt": true, "reason": "a"}]',
+        '[{"attempt": 3, "reason": "a"}, {"attempt": 4.5, "reason": "b"}]',
+    ],
+)
+def test_attempts_that_were_edited_into_something_else_count_as_one_and_are_replaced_by_the_next(store, text):
+    training = Training("bench", "X-v0", "ppo", 1, "Discrete", 1000)
+    path = store.write_attempts(training, [])
+    path.write_text(text)
+    (attempt,) = store.read_attempts(training)
+    assert (attempt["attempt"], attempt["reason"]) == (1, f"the reason cannot be read from '{path}'")
+    assert store.last_attempt(training) == 1
+    store.write_attempts(training, [attempt, {"attempt": 2, "reason": "b"}])
+    assert store.last_attempt(training) == 2
     assert not store.has(training)
