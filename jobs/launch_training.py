@@ -114,6 +114,7 @@ def main(args: argparse.Namespace) -> int:
     for training in found.stored:
         node.tidy(store, training)
     done = local.carry_out(nodes, gpus, store, _settings(config, gpus))
+    store.write_grid(expanded.trainings)  # once more: a launch that began at the same moment may have left them out
     summary = {**facts, **outcome.describe(done), "config": str(store.config), "trainings": str(store.trainings)}
     command.answer(args, summary, launch_text.after(done, store))
     if done.stopped or done.elsewhere:

@@ -95,6 +95,23 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def try_writing(folder: Path, n_bytes: int) -> None:
+    """Try whether a file of some size can be written to a folder; nothing is left of it.
+
+    Raises
+    ------
+    OSError
+        If it cannot.
+    """
+    probe = folder / f".probe.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    try:
+        with probe.open("xb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, n_bytes)
+            os.fsync(stream.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def writable_folder(path: Path) -> Path:
     """Make a folder, prove that it can be written, and return it.
 

@@ -187,9 +187,6 @@ def _look_up(store: Store, training: Training) -> Record:
     try:
         if store.read(training) is not None:
             state, reason = State.STORED, ""
-        elif (folder / RESULT).is_symlink():  # no result can be written in its place
-            state = State.DAMAGED
-            reason = f"'{folder / RESULT}' is a link to a file that is not there. Bring the file back, or delete the link."
         else:
             state, reason = how_far(folder)
     except DamagedResultError as error:

@@ -14,8 +14,6 @@ from rlhpc.results.scores import Score, by_cell
 from rlhpc.results.store import CHECKPOINT, RESULT, Store, read_attempts
 
 NAMES_SHOWN = 10  # names listed in one sentence
-# Kinds of entries in attempts.json after which a training goes on; every other kind, and an entry without one, is a failure.
-NO_FAILURES = frozenset({"stopped", "lost", "checkpoint"})
 
 
 class State(StrEnum):
@@ -79,7 +77,7 @@ def how_far(folder: Path) -> tuple[State, str]:
     """Tell how far a training without a result is: its state, and why it is no further."""
     inside = [path.name for path in folder.iterdir() if not is_temporary(path.name) and not is_set_aside(path.name)]
     attempts = read_attempts(folder)
-    failures = [attempt for attempt in attempts if attempt.get("kind") not in NO_FAILURES]
+    failures = [attempt for attempt in attempts if not attempt.get("forgiven")]
     last = [attempts[-1]["reason"]] if attempts else []
     holder = read_holder(folder)
     if holder and known_to_live(holder, this_process()) is not False:  # also after a failure: the next attempt

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,10 +111,10 @@ class Store:
         Raises
         ------
         DamagedResultError
-            If the file does not verify, or is that of another training.
+            If the file does not verify, or is that of another training; if it is a link that leads nowhere.
         """
         path = self.folder(training) / RESULT
-        return self._read_own(path) if path.exists() else None
+        return self._read_own(path) if os.path.lexists(path) else None
 
     def iterate(self) -> Iterator[Result | DamagedResultError]:
         """Yield every stored result in the order of paths; a damaged one as the error that says why."""
@@ -207,4 +208,6 @@ def read_result(path: Path) -> Result:
         lists = {"episode_scores": tuple(payload["episode_scores"]), "resumes": tuple(payload.get("resumes", ()))}
         return Result(**{**payload, **lists, "training": training})
     except (ValueError, KeyError, TypeError, OSError) as error:
+        if isinstance(error, OSError) and not path.is_dir():
+            remedy = "Make it readable (its permissions, the file that it links to), or move it away."
         raise DamagedResultError(f"'{path}' cannot be read: {type(error).__name__}: {error}. {remedy}") from error

@@ -13,11 +13,13 @@ unpickled before its checksum holds and its header fits.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
 import io
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 
 from rlhpc.errors import DamagedCheckpointError, ForeignCheckpointError
-from rlhpc.files import atomic_write
+from rlhpc.files import TEMPORARY_SUFFIX, atomic_write
 from rlhpc.records import Training
 from rlhpc.results.ledger import difference
 from rlhpc.results.store import CHECKPOINT
@@ -37,6 +39,7 @@ COMPRESSION_LEVEL = 1  # 3.6 GB/s on replay buffers of Atari frames, to a 190th;
 _FORMAT = b"rlhpc checkpoint 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _PIECE_BYTES = 1 << 20
+_ABANDONED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,10 @@ class Checkpoints:
     def timesteps(self) -> int:
         """Return the agent steps of the newest checkpoint, by its name; 0 without one."""
         return max((int(path.name.removeprefix(CHECKPOINT)) for path in self.paths()), default=0)
+
+    def largest(self) -> int:
+        """Return the size of the largest checkpoint, in bytes; 0 without one."""
+        return max((path.stat().st_size for path in self.paths()), default=0)
 
     def write(self, header: Header, dump: Callable[[BinaryIO], None]) -> Path:
         """Write a checkpoint, and remove those that are older than the newest `KEPT`.
@@ -157,9 +164,20 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove every checkpoint, damaged ones and leftovers of broken writing too: the result is stored."""
+        """Remove every checkpoint, damaged ones and leftovers of broken writing too: the result is stored.
+
+        What cannot be removed stays; nobody reads it any more.
+        """
         for path in [*self.folder.glob(f"{CHECKPOINT}*"), *self.folder.glob(f".{CHECKPOINT}*")]:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def sweep(self) -> None:
+        """Remove what killed writers left, unless it is so young that another may be writing it yet."""
+        for path in self.folder.glob(f".{CHECKPOINT}*{TEMPORARY_SUFFIX}"):
+            with contextlib.suppress(OSError):  # another has swept it just now
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
 
 
 def encode(header: Header, dump: Callable[[BinaryIO], None]) -> bytes:

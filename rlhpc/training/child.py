@@ -59,20 +59,26 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
     # Ended by the kernel with the process that it was forked from, as that is with the supervisor; the connection alone would
     # do where that is stopped and cannot end.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; what it means is the supervisor's to say
+    os.setsid()  # a group of its own: signals to the supervisor's are the supervisor's to pass on; all in it ends with it
     folder = attempt.store.folder(attempt.training)
     if attempt.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = attempt.gpu
+    exit_code = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _redirect_output(folder / OUTPUT_LOG)
         _train(attempt, folder, supervisor)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is recorded, and ends this training alone
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is recorded, and ends this training alone
         report = traceback.format_exc()
         supervisor.send(endings.of_exception(error, report))
+        exit_code = 1
         with contextlib.suppress(OSError):  # the disk may be full
-            print(report, file=sys.stderr, flush=True)
-        os._exit(1)  # flushing what a full disk does not take would raise again
+            print(report, file=sys.stderr)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # An ordinary end would wait for threads that an environment has left, and flush again what a full disk does not take.
+    os._exit(exit_code)
 
 
 def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
@@ -95,9 +101,10 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
         result, curves = train(attempt.training, folder, attempt.settings, attempt.number, saver)
     except Stopped:
         os._exit(stop.STOPPED)
-    curves.write(folder)
-    with contextlib.suppress(AlreadyStoredError):  # another supervisor's attempt was faster, and came to the same
-        attempt.store.write(result)
+    if attempt.store.read(attempt.training) is None:  # else another supervisor's attempt was faster, and came to the same
+        curves.write(folder)
+        with contextlib.suppress(AlreadyStoredError):
+            attempt.store.write(result)
     Checkpoints(folder).clear()
 
 

@@ -14,7 +14,7 @@ from rlhpc.training.stop import STOPPED
 
 LONGEST_REASON = 1_000  # characters
 LONGEST_TRACEBACK = 20_000  # characters; a pipe holds this much without a reader
-# What a file system answers when nothing can be written any more, or nothing can be read.
+# What a file system answers when nothing can be written any more, or nothing can be read; or what is wrong with one file.
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 # Signals that a program brings upon itself; all others come from outside.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP)
@@ -34,11 +34,11 @@ class Kind(StrEnum):
     LOST = "lost"  # with the process that it was started from
     STOPPED = "stopped"
     STORAGE = "storage"
-    CHECKPOINT = "checkpoint"  # no ending: a checkpoint that could not be used
+    CHECKPOINT = "checkpoint"  # no ending: a checkpoint that could not be used, or made
 
 
 # Not the training's fault: such an ending does not use up one of its tries.
-FORGIVEN = (Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE)
+_FORGIVEN = (Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE, Kind.CHECKPOINT)
 _REMEDIES = {
     Kind.EXCEPTION: "The traceback says where. Mend the cause and launch again: it goes on from its checkpoint, if any.",
     Kind.CRASHED: "A library crashed. The log may say more; if it happens again, try another version of that package.",
@@ -49,7 +49,7 @@ _REMEDIES = {
     Kind.LOST: "Nothing is to be done: the training goes on from its checkpoint, if any.",
     Kind.STOPPED: "Launch again: the training goes on from its checkpoint, if any.",
     Kind.STORAGE: "Free space, or mend the file system, and launch again: the training goes on from its checkpoint, if any.",
-    Kind.CHECKPOINT: "Nothing is to be done, unless it happens again: then have the file system looked at.",
+    Kind.CHECKPOINT: "The training went on. What to look at, if it happens again, is said in the reason.",
 }
 
 
@@ -75,13 +75,18 @@ class Ending:
         """What to do, in words."""
         return _REMEDIES[self.kind]
 
+    @property
+    def is_forgiven(self) -> bool:
+        """Whether it was not the training's fault, and uses up none of its tries."""
+        return self.kind in _FORGIVEN
 
-def is_storage_error(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that it came from, means that files can no longer be written."""
-    return any(isinstance(link, OSError) and link.errno in _STORAGE_ERRORS for link in _chain(error))
+
+def is_storage_error(error: BaseException) -> bool:
+    """Tell whether an error, or its cause, may mean that files can no longer be written; only writing shows whether it does."""
+    return any(isinstance(link, OSError) and link.errno in _STORAGE_ERRORS for link in (error, error.__cause__))
 
 
-def of_exception(error: Exception, traceback: str) -> Ending:
+def of_exception(error: BaseException, traceback: str) -> Ending:
     """Say what an exception ended."""
     first_line = str(error).partition("\n")[0][:LONGEST_REASON]
     reason = f"{type(error).__name__}: {first_line}"
@@ -103,15 +108,15 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     Parameters
     ----------
     code : int or None
-        Of the process; negative: a signal.
+        Of the process; negative: a signal; None: not known.
     n_memory_kills : int
         Processes that the kernel killed on this machine, for want of memory, while the attempt went on.
     """
     if code == STOPPED:
         return Ending(Kind.STOPPED, "stopped, to be continued")
-    if code == _LOST_SERVER:
+    if code is None or code == _LOST_SERVER:
         return Ending(Kind.LOST, "ended with the process that trainings are started from")
-    if code is None or code >= 0:
+    if code >= 0:
         return Ending(Kind.EXCEPTION, f"ended with exit code {code} and no result")
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     if -code == signal.SIGKILL and n_memory_kills:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, sync_envs_normalization
 
@@ -112,7 +112,7 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
 
     def save_and_collect(*args: Any, **kwargs: Any) -> Any:
         learner.train_seconds = before + time.monotonic() - started
-        saver.at_boundary(learner)
+        saver.at_boundary(learner, may_be_long=_will_evaluate(learner))
         return collect_rollouts(*args, **kwargs)
 
     model.collect_rollouts = save_and_collect  # type: ignore[attr-defined]
@@ -121,6 +121,15 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
     learner.train_seconds = before + time.monotonic() - started
     learner.learned = True
     saver.after_learning(learner)
+
+
+def _will_evaluate(learner: Learner) -> bool:
+    """Tell whether an agent is evaluated within the next rollout, which may take many times as long as the rollout itself."""
+    n_steps = getattr(learner.model, "n_steps", 1)  # without it, an off-policy algorithm, of short rollouts
+    return any(
+        isinstance(callback, EvalCallback) and callback.n_calls % callback.eval_freq + n_steps >= callback.eval_freq
+        for callback in learner.callbacks
+    )
 
 
 class _NoiseKeeper(BaseCallback):

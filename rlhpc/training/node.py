@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-from rlhpc.errors import RlhpcError, StorageError
+from rlhpc.errors import DamagedResultError, RlhpcError, StorageError
+from rlhpc.files import try_writing
 from rlhpc.records import Training
 from rlhpc.results.holder import Holder
 from rlhpc.results.lease import CLAIM, EXPIRY_SECONDS, HEARTBEAT_SECONDS, LEASE, Leases, Standing
@@ -36,6 +37,7 @@ MAX_TRIES = 2  # a training that fails is tried once more, then recorded as fail
 MAX_INTERRUPTIONS = 10  # so often is it tried again after an ending that was not its fault
 MAX_SHARED_GPU_FAULTS = 2  # a fault of a GPU ends all trainings on it, and none can be blamed; after so many it runs alone
 POLL_SECONDS = 2.0  # between looks at trainings that another supervisor holds
+_LEAST_ROOM_BYTES = 1 << 26  # on the disk; with less, no training gets far
 _SECONDS_TO_LEAVE = 3.0  # beyond those that a stop grants, before children are killed
 # One thread for every library that would otherwise start one per core in each training.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -49,6 +51,9 @@ class _Ticket:
     tries_left: int = MAX_TRIES
     interruptions_left: int = MAX_INTERRUPTIONS
     n_shared_gpu_faults: int = 0
+    holder: Holder | None = None  # another supervisor that lives, in whose hands it is
+    look_again_at: float = 0.0  # of time.monotonic
+    was_told: bool = False  # that it has to wait
 
     @property
     def runs_alone(self) -> bool:
@@ -106,6 +111,7 @@ def supervise(  # noqa: PLR0913
         try:
             supervisor.work()
             supervisor.stop_children()
+            supervisor.leave_the_rest()
         finally:
             supervisor.end_children()
     if supervisor.fault is not None:
@@ -118,7 +124,8 @@ def tidy(store: Store, training: Training) -> None:
     folder = store.folder(training)
     Checkpoints(folder).clear()
     for name in (LEASE, CLAIM):  # of a training that is stored it says nothing more
-        (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
 
 
 class _Supervisor:
@@ -144,8 +151,6 @@ class _Supervisor:
         self._stop = stop
         self._leases = Leases(store)
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
-        self._waited_for: set[tuple[Any, ...]] = set()  # trainings of which it was told, by key
-        self._held: dict[tuple[Any, ...], Holder | None] = {}  # trainings in the hands of a supervisor that lives, by key
 
     # --- the loop ---------------------------------------------------------------------------------------------------------
 
@@ -153,13 +158,15 @@ class _Supervisor:
         """Work until nothing is left to do here, a stop is requested, or the storage fails."""
         while not self._is_to_stop():
             self._fill_places()
-            if not self._running and all(ticket.training.key in self._held for ticket in self._waiting):
+            if not self._running and all(ticket.holder for ticket in self._waiting):
                 break  # of what waits, if anything does, another supervisor takes care
             self._listen(POLL_SECONDS if self._free and self._waiting else HEARTBEAT_SECONDS)
+
+    def leave_the_rest(self) -> None:
+        """Account for what still waits when the work is over."""
         for ticket in self._waiting:
-            holder = self._held.get(ticket.training.key)
-            if holder is not None:
-                self.outcome.elsewhere.append((ticket.training, str(holder)))
+            if ticket.holder is not None:
+                self.outcome.elsewhere.append((ticket.training, str(ticket.holder)))
             else:
                 self.outcome.stopped.append(ticket.training)
 
@@ -172,7 +179,9 @@ class _Supervisor:
         while self._waiting and self._free and not self._is_to_stop():
             ticket = self._waiting.popleft()
             try:
-                is_settled = self._settle(ticket)
+                is_settled = time.monotonic() >= ticket.look_again_at and self._settle(ticket)
+            except DamagedResultError as error:  # it would be trained for nothing
+                self._fail(ticket.training, str(error))
             except OSError as error:  # of one training: the others go on
                 self._note(error)
                 self._fail(ticket.training, f"its folder cannot be used: {error}")
@@ -183,31 +192,38 @@ class _Supervisor:
 
     def _settle(self, ticket: _Ticket) -> bool:
         """Start a training, or find it stored; tell whether either was so."""
-        if self._store.has(ticket.training):
-            tidy(self._store, ticket.training)
-            self.outcome.stored.append(ticket.training)
+        training = ticket.training
+        if self._store.read(training) is not None:
+            tidy(self._store, training)
+            self.outcome.stored.append(training)
             return True
         granted = self._free.take_gpu() if ticket.runs_alone else self._free.take()
-        if granted and self._take_lease(ticket.training):
-            if not self._store.has(ticket.training):
-                self._start(ticket, granted)
-                return True
-            self._leases.release(ticket.training)  # its former holder has stored it just now: it is found so next time
+        try:
+            if granted and self._take_lease(ticket):
+                if self._store.read(training) is None:
+                    self._start(ticket, granted)
+                    return True
+                self._leases.release(training)  # its former holder has stored it just now: it is found so next time
+        except (OSError, DamagedResultError):
+            self._free.give_back(granted)
+            with contextlib.suppress(OSError):
+                self._leases.release(training)
+            raise
         self._free.give_back(granted)
         return False
 
-    def _take_lease(self, training: Training) -> bool:
+    def _take_lease(self, ticket: _Ticket) -> bool:
         """Take the lease of a training; if a dead supervisor held it, record that its attempt ended without a word."""
+        training = ticket.training
         taken = self._leases.take(training)
-        if taken.standing is Standing.WAIT and training.key not in self._waited_for:
-            self._waited_for.add(training.key)
+        ticket.holder = taken.holder if taken.standing is Standing.HELD else None
+        if taken.standing is Standing.HELD:
+            ticket.look_again_at = time.monotonic() + HEARTBEAT_SECONDS
+        if taken.standing is Standing.WAIT and not ticket.was_told:
+            ticket.was_told = True
             holder = taken.holder or "another supervisor"
             minutes = EXPIRY_SECONDS // 60
             self._listener.said(training, f"waits up to {minutes} minutes to see whether {holder} still works on it")
-        if taken.standing is Standing.HELD:
-            self._held[training.key] = taken.holder
-        else:
-            self._held.pop(training.key, None)
         if taken.former is not None:
             ending = Ending(Kind.LOST, f"its supervisor, {taken.former}, ended without a word")
             self._record(training, self._store.last_attempt(training) + 1, ending)
@@ -222,7 +238,8 @@ class _Supervisor:
         except ChildProcessError as error:
             self._leases.release(ticket.training)
             self.fault = RlhpcError(
-                f"{error}. What runs is stopped and saved. Allow more processes (ulimit -u) or memory, and launch again."
+                f"{error}. What runs is stopped and saved. Allow more processes (ulimit -u), open files (ulimit -n) or memory,"
+                " and launch again."
             )
             self._waiting.append(ticket)
         else:
@@ -235,10 +252,11 @@ class _Supervisor:
         wait([*sources, self._stop.fileno()], max(min(self._next_beat - time.monotonic(), timeout), 0.0))
         self._stop.hear()
         for child in list(self._running):
+            has_ended = child.process.has_ended()  # asked first, so that its last words are heard
             for sentence in child.process.hear():
                 self._listener.said(child.ticket.training, sentence)
                 self._record(child.ticket.training, child.attempt.number, Ending(Kind.CHECKPOINT, sentence))
-            if child.process.has_ended():
+            if has_ended:
                 self._reap(child)
         if time.monotonic() >= self._next_beat:
             self._beat()
@@ -269,7 +287,7 @@ class _Supervisor:
         will_retry = self._may_try_again(child, ending)
         unrecorded = self._record(training, child.attempt.number, ending, exit_code)
         if ending.kind is Kind.STORAGE:
-            self._note_fault_of_storage(ending.reason)
+            self._note_fault_of_storage(ending.reason, training)
         if self._is_to_stop():
             self.outcome.stopped.append(training)
             self._listener.said(training, ending.reason + unrecorded)
@@ -291,7 +309,7 @@ class _Supervisor:
         if ending.kind is Kind.GPU and not ticket.runs_alone and self._free.is_shared(child.attempt.gpu):
             ticket.n_shared_gpu_faults += 1
             return True
-        if ending.kind in endings.FORGIVEN:
+        if ending.is_forgiven:
             ticket.interruptions_left -= 1
             return ticket.interruptions_left >= 0
         ticket.tries_left -= 1
@@ -303,6 +321,7 @@ class _Supervisor:
         record: dict[str, Any] = {
             "attempt": number,
             "kind": ending.kind.value,
+            "forgiven": ending.is_forgiven,
             "reason": ending.reason,
             "remedy": ending.remedy,
             "continues_at": Checkpoints(folder).timesteps(),
@@ -324,11 +343,22 @@ class _Supervisor:
         if endings.is_storage_error(error):
             self._note_fault_of_storage(str(error))
 
-    def _note_fault_of_storage(self, reason: str) -> None:
-        self.fault = self.fault or StorageError(
-            f"results can no longer be written to '{self._store.root}': {reason}. What is stored is intact, and the other"
-            " trainings wait at their last checkpoints. Free space, or mend the file system, and launch again."
-        )
+    def _note_fault_of_storage(self, reason: str, training: Training | None = None) -> None:
+        """Stop if nothing can be written any more, or not as much as a training must save: it is tried.
+
+        One training with an error of that kind proves nothing: it may come from its environment, or lie in its folder alone.
+        """
+        n_bytes = _LEAST_ROOM_BYTES
+        if training is not None:
+            with contextlib.suppress(OSError):  # of its folder alone
+                n_bytes += 2 * Checkpoints(self._store.folder(training)).largest()
+        try:
+            try_writing(self._store.root, n_bytes)
+        except OSError:
+            self.fault = self.fault or StorageError(
+                f"results can no longer be written to '{self._store.root}': {reason}. What is stored is intact, and the other"
+                " trainings wait at their last checkpoints. Free space, or mend the file system, and launch again."
+            )
 
     def _end(self, child: _Child) -> int | None:
         """Make sure that a child has ended, free what it held, and return its exit code."""

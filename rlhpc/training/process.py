@@ -18,6 +18,9 @@ from rlhpc.training.endings import Ending
 from rlhpc.training.stop import blocked
 
 _START_TRIES = 5  # the server may be dying just now; it is then started again
+# What was killed runs none of its code any more, but a file server that is away may keep it from ending.
+_SECONDS_TO_END = 10.0
+_SECONDS_TO_TELL = 5.0  # how it ended, by the server, which may be stopped
 
 
 class AttemptProcess:
@@ -36,9 +39,8 @@ class AttemptProcess:
     def __init__(self, attempt: Attempt) -> None:
         self._n_memory_kills = endings.count_memory_kills()
         self._process, self._connection = _start(attempt)
-        self._pidfd = None
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            self._pidfd = os.pidfd_open(self._process.pid or 0)
+        self._pid = self._process.pid or 0
+        self._pidfd = _pidfd(self._pid)
         self._ending: Ending | None = None  # as it told itself
 
     @property
@@ -66,16 +68,22 @@ class AttemptProcess:
             self._connection.send(seconds)
 
     def end(self) -> int | None:
-        """Kill it if it lives, and return its exit code.
+        """Kill it if it lives, and all that it has started; return its exit code, None if that is not known. May be called again.
 
         A child that its server no longer knows, because that has died, may still live: it must not write beside its successor.
         """
         if self._pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            wait([self._pidfd])
+            wait([self._pidfd], _SECONDS_TO_END)
             os.close(self._pidfd)
-        self._process.join()
+            self._pidfd = None
+        elif not self.has_ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # what its environment has started: the rest of its group
+            os.killpg(self._pid, signal.SIGKILL)
+        self._process.join(_SECONDS_TO_TELL)
         self._connection.close()
         return self._process.exitcode
 
@@ -85,6 +93,19 @@ class AttemptProcess:
         return self._ending or endings.of_exit_code(self._process.exitcode, n_memory_kills)
 
 
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that stands for a process, whoever gets its number later; None if it has ended.
+
+    None too where the system has no such thing: Linux before 5.3, some containers, Pythons built for older systems.
+    """
+    if not hasattr(os, "pidfd_open") or not hasattr(signal, "pidfd_send_signal"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
 def _start(attempt: Attempt) -> tuple[ForkServerProcess, Connection]:
     """Fork a child from the server, which is started with the first one, and again if it has died."""
     context = multiprocessing.get_context("forkserver")
@@ -92,18 +113,25 @@ def _start(attempt: Attempt) -> tuple[ForkServerProcess, Connection]:
     with blocked():  # started with the server, it would undo its `blocked`
         resource_tracker.ensure_running()
     for tries_left in reversed(range(_START_TRIES)):
-        ours, theirs = context.Pipe()
+        try:
+            ours, theirs = context.Pipe()
+        except OSError as error:
+            raise _cannot_start(error) from error
         process = context.Process(target=carry_out, args=(attempt, theirs), name=attempt.training.name)
         try:
             with blocked():
                 process.start()
-        except (EOFError, ConnectionError, FileNotFoundError) as error:
+        except (EOFError, OSError) as error:
             ours.close()
-            if not tries_left:
-                raise ChildProcessError(f"no process can be started: {type(error).__name__}: {error}") from error
+            if not tries_left or not isinstance(error, (EOFError, ConnectionError, FileNotFoundError)):
+                raise _cannot_start(error) from error
             time.sleep(0.2)
         else:
             return process, ours
         finally:
             theirs.close()
     raise AssertionError("unreachable")
+
+
+def _cannot_start(error: Exception) -> ChildProcessError:
+    return ChildProcessError(f"no process can be started: {type(error).__name__}: {error}")

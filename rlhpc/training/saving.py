@@ -10,20 +10,22 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from rlhpc.records import Training
 from rlhpc.training import checkpoint, machine, snapshot
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import STOPPED
+from rlhpc.training.stop import STOPPED, Stop
 
 # A stop may have to wait for the end of a rollout. Where rollouts take longer than this, the state at the beginning of each is
-# kept in memory, ready to be written; it takes 0.1 s at most, and so under 1 % of the time.
+# kept in memory, ready to be written. That takes 0.1 s, and so under 1 % of the time; 1 s where a replay buffer of a million
+# rows is collected by whole episodes.
 LONG_ROLLOUT_SECONDS = 15.0
 CANNOT_BE_SAVED = "This training cannot be saved"
+_LONGEST_WAIT_SECONDS = 3600.0  # poll(2) knows no endless time in milliseconds
 _SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory
-_POLL_SECONDS = 0.05
 
 
 class Stopped(Exception):  # noqa: N818  # no error: the training was told to stop, and is saved
@@ -58,7 +60,7 @@ class Saver:
     def __init__(
         self, training: Training, folder: Path, settings: TrainSettings, attempt: int, say: Callable[[str], None]
     ) -> None:
-        self.stop_requested = threading.Event()
+        self._stop = Stop()
         self._training = training
         self._checkpoints = checkpoint.Checkpoints(folder)
         self._interval_seconds = settings.checkpoint_minutes * 60
@@ -69,8 +71,9 @@ class Saver:
         self._saved_at = self._boundary_at = time.monotonic()
         self._in_memory: tuple[checkpoint.Header, bytes] | None = None
         self._writing = threading.Lock()
-        self._deadline = float("inf")
         self._can_be_saved = True
+        # Started here and not by a request: a signal handler may interrupt whoever holds the locks that a start needs.
+        threading.Thread(target=self._leave_in_time, daemon=True).start()
 
     def resume(self) -> Any | None:
         """Return the state of the newest checkpoint, the random generators set; None if there is none.
@@ -85,6 +88,7 @@ class Saver:
         def fits(path: Path, header: checkpoint.Header) -> None:
             checkpoint.refuse_foreign(path, header, self._training, self._versions, device["type"])
 
+        self._checkpoints.sweep()
         found = self._checkpoints.read(fits, snapshot.load, self._say)
         self._saved_at = self._boundary_at = time.monotonic()
         if found is None:
@@ -103,8 +107,8 @@ class Saver:
         print(f"continues from its checkpoint at {header.timesteps:,} agent steps")
         return state
 
-    def at_boundary(self, state: Unfinished) -> None:
-        """Save if it is time to; call it where a rollout begins.
+    def at_boundary(self, state: Unfinished, *, may_be_long: bool = False) -> None:
+        """Save if it is time to; call it where a rollout begins, with whether it may be much longer than the last one.
 
         It is time when the next boundary, if it is as far away as the last one, would come after the end of the interval:
         so a kill at any instant costs one interval at most, or one rollout, if that is longer.
@@ -117,12 +121,12 @@ class Saver:
         now = time.monotonic()
         rollout_seconds = now - self._boundary_at
         self._boundary_at = now
-        if self.stop_requested.is_set():
+        if self._stop.requested:
             self._save(state)
             raise Stopped
         if now - self._saved_at + rollout_seconds >= self._interval_seconds:
             self._save(state)
-        elif rollout_seconds > LONG_ROLLOUT_SECONDS:
+        elif may_be_long or rollout_seconds > LONG_ROLLOUT_SECONDS:
             self._keep_in_memory(state)
 
     def after_learning(self, state: Unfinished) -> None:
@@ -130,19 +134,17 @@ class Saver:
         self._save(state)
 
     def request_stop(self, seconds: float) -> None:
-        """Have the training leave within some seconds, saved; may be called from any thread, and again.
+        """Have the training leave within some seconds, saved; may be called from any thread or signal handler, and again.
 
         At the next boundary it is saved and leaves. If none comes in time, what is in memory is written, if anything is; else
         the last checkpoint is what it continues from.
         """
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-        if not self.stop_requested.is_set():
-            self.stop_requested.set()
-            threading.Thread(target=self._leave_in_time, daemon=True).start()
+        self._stop.request(seconds)
 
     def _leave_in_time(self) -> None:
-        while time.monotonic() < self._deadline - _SECONDS_TO_WRITE:
-            time.sleep(_POLL_SECONDS)
+        while (left := self._stop.deadline - _SECONDS_TO_WRITE - time.monotonic()) > 0:
+            wait([self._stop.fileno()], min(left, _LONGEST_WAIT_SECONDS))  # a request, which may only shorten the time, wakes it
+            self._stop.hear()
         try:
             with self._writing:
                 if self._in_memory is not None and self._in_memory[0].timesteps > self._saved[0]:

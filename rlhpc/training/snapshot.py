@@ -283,12 +283,12 @@ _REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 
 
 def _random_states() -> dict[str, Any]:
-    """Return the state of every global random generator; CUDA's where there is one."""
+    """Return the state of every global random generator; CUDA's where it is in use, as asking takes memory of every GPU."""
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),  # noqa: NPY002  # SB3 draws from it
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
     }
 
 

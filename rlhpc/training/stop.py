@@ -61,6 +61,8 @@ class Stop:
 def on_signals(stop_seconds: float) -> Iterator[Stop]:
     """Turn the signals of a scheduler, and the first Ctrl-C, into a request to stop; a second Ctrl-C interrupts as ever.
 
+    So is a hang-up, of a terminal that was closed; unless it is ignored, as under nohup.
+
     Parameters
     ----------
     stop_seconds : float
@@ -73,7 +75,10 @@ def on_signals(stop_seconds: float) -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.request(seconds_after(signum, stop_seconds))
 
-    before: dict[int, Any] = {signum: signal.signal(signum, request) for signum in (*SIGNALS, signal.SIGINT)}
+    heard = {*SIGNALS, signal.SIGINT, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        heard.remove(signal.SIGHUP)
+    before: dict[int, Any] = {signum: signal.signal(signum, request) for signum in heard}
     try:
         yield stop
     finally:
@@ -84,8 +89,11 @@ def on_signals(stop_seconds: float) -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Keep the signals of a scheduler from processes that are started meanwhile, until they are ready to hear them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    """Keep signals from processes that are started meanwhile: those of a scheduler until they are ready to hear them.
+
+    Ctrl-C, which goes to all processes of a terminal, is for the supervisor alone.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*SIGNALS, signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

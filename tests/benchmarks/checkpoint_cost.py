@@ -96,7 +96,7 @@ class Measuring:
         self._n_writes = n_writes
         self._asked_at = []
 
-    def at_boundary(self, state):
+    def at_boundary(self, state, *, may_be_long=False):
         if state.timesteps < self._case.n_filled:
             return
         self._asked_at.append(time.perf_counter())

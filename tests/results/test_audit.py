@@ -114,7 +114,8 @@ def test_a_link_to_no_result_is_damage_since_none_can_be_written_in_its_place(st
     path.symlink_to("gone.json")
     record = of(audit(store), grid[0])
     assert record.state is State.DAMAGED
-    assert f"'{path}' is a link to a file that is not there" in record.reason
+    assert f"'{path}' cannot be read: FileNotFoundError" in record.reason
+    assert "the file that it links to" in record.reason
 
 
 def test_a_file_in_place_of_a_folder_is_damage(store, grid):
@@ -149,24 +150,23 @@ def test_links_within_the_folder_of_a_training_are_not_followed(store, grid):
 
 def test_a_training_whose_last_attempt_failed_is_failed_with_its_reason(store, grid):
     forget(store, grid[0])
-    store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "killed", "kind": "killed"}])
+    store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "broken", "forgiven": False}])
     (store.folder(grid[0]) / "checkpoint-64").write_text("")
-    assert of(audit(store), grid[0]) == Record(grid[0].name, State.FAILED, "killed (2 attempts)", store.folder(grid[0]))
+    assert of(audit(store), grid[0]) == Record(grid[0].name, State.FAILED, "broken (2 attempts)", store.folder(grid[0]))
 
 
-@pytest.mark.parametrize("kind", ["exception", "killed", "out_of_memory", "gpu", "storage", None])
-def test_every_kind_that_ends_a_training_is_a_failure_and_so_is_an_old_entry_without_one(store, grid, kind):
+@pytest.mark.parametrize("entry", [{"forgiven": False}, {}])
+def test_an_attempt_that_is_not_forgiven_is_a_failure_and_so_is_an_entry_that_does_not_tell(store, grid, entry):
     forget(store, grid[0])
-    stopped = {"attempt": 1, "reason": "stopped on SIGTERM", "kind": "stopped"}
-    store.write_attempts(grid[0], [stopped, {"attempt": 2, "reason": "boom", **({"kind": kind} if kind else {})}])
+    stopped = {"attempt": 1, "reason": "stopped on SIGTERM", "forgiven": True}
+    store.write_attempts(grid[0], [stopped, {"attempt": 2, "reason": "boom", **entry}])
     record = of(audit(store), grid[0])
     assert (record.state, record.reason) == (State.FAILED, "boom (1 attempt)")
 
 
-@pytest.mark.parametrize("kind", ["stopped", "lost", "checkpoint"])
-def test_a_training_that_was_stopped_did_not_fail_even_if_it_had_before(store, grid, kind):
+def test_a_training_that_was_stopped_did_not_fail_even_if_it_had_before(store, grid):
     folder = forget(store, grid[0])
-    store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "the clock", "kind": kind}])
+    store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "the clock", "forgiven": True}])
     record = of(audit(store), grid[0])
     assert (record.state, record.reason) == (State.BEGUN, "the clock; no checkpoint is there: it will begin anew")
     (folder / "checkpoint-64").write_text("")

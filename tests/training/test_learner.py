@@ -123,11 +123,11 @@ class Stopper(Saver):
         self.n_boundaries = 0
         self._stop_at = stop_at
 
-    def at_boundary(self, state):
+    def at_boundary(self, state, *, may_be_long=False):
         if self.n_boundaries == self._stop_at:
-            self.stop_requested.set()
+            self.request_stop(1e9)
         self.n_boundaries += 1
-        super().at_boundary(state)
+        super().at_boundary(state, may_be_long=may_be_long)
 
 
 def attempt(training, folder, stop_at=None, settings=SETTINGS):

@@ -197,6 +197,56 @@ def test_an_exhausted_memory_is_told_from_other_exceptions(tmp_path, faulty, set
     assert "trainings_per_gpu" in store.read_attempts(hungry)[0]["remedy"]
 
 
+def test_an_environment_that_leaves_a_thread_behind_holds_no_place(tmp_path, faulty, make_training, settings, listen):
+    fault = "import threading; Faulty.n = -10**9; threading.Thread(target=time.sleep, args=(10**6,)).start()"
+    store, trainings = Store(tmp_path), [faulty(fault), make_training()]
+    assert supervise(trainings, places((), 1), store, settings, listen()).stored == trainings
+
+
+def test_what_an_environment_starts_ends_with_its_training(tmp_path, faulty, settings, listen):
+    store, mark = Store(tmp_path), str(10**6 + os.getpid())
+    busy = faulty(f"import subprocess; Faulty.n = -10**9; subprocess.Popen(['sleep', '{mark}'])")
+    assert supervise([busy], places((), 1), store, settings, listen()).stored == [busy]
+    wait_for(lambda: not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", mark]], 10)
+
+
+def test_an_environment_that_exits_fails_like_one_that_raises(tmp_path, faulty, settings, listen):
+    store, leaving = Store(tmp_path), faulty("import sys; sys.exit(-1)")
+    ((_, reason),) = supervise([leaving], places((), 1), store, settings, listen()).failed
+    assert reason == "SystemExit: -1"
+    assert attempts_of(store, leaving) == [(1, "exception"), (2, "exception")]
+    assert "sys.exit" in store.read_attempts(leaving)[0]["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("raise OSError(5, 'Input/output error', '/dev/snd')", "storage"),
+        ("try:\n    raise OSError(5, 'x')\nexcept OSError:\n    raise RuntimeError('sound card')", "exception"),
+    ],
+)
+def test_an_input_output_error_of_one_environment_stops_no_other(tmp_path, fault, kind, faulty, make_training, settings, listen):
+    store, deaf, other = Store(tmp_path), faulty(fault), make_training()
+    outcome = supervise([deaf, other], places((), 1), store, settings, listen())
+    assert outcome.stored == [other]
+    assert [failed for failed, _ in outcome.failed] == [deaf]
+    assert {kind for _, kind in attempts_of(store, deaf)} == {kind}
+
+
+def test_the_last_words_of_a_child_are_heard_however_late_they_are_asked_for(tmp_path, faulty, settings, listen, monkeypatch):
+    store, failing = Store(tmp_path), faulty("time.sleep(0.3); raise ValueError('last words')")
+    has_ended = node.AttemptProcess.has_ended
+
+    def ask_late(process):
+        answer = has_ended(process)
+        time.sleep(1)
+        return answer
+
+    monkeypatch.setattr(node.AttemptProcess, "has_ended", ask_late)
+    ((_, reason),) = supervise([failing], places((), 1), store, settings, listen()).failed
+    assert reason == "ValueError: last words"
+
+
 @pytest.fixture
 def memory_group():
     """Make a control group of 1 GB of memory; where this cannot be done, there is no real kill by the kernel to be tested."""
@@ -432,6 +482,44 @@ def test_trainings_are_started_anew_when_their_server_dies(tmp_path, make_traini
     assert len(store.read(training).resumes) == 1
 
 
+def test_a_server_that_is_frozen_delays_a_stop_by_seconds_only(tmp_path, make_training, listen):
+    store, training, stop = Store(tmp_path), make_training(total_timesteps=LONG), Stop()
+
+    def freeze_and_stop():
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGSTOP)
+        stop.request(3)
+
+    thread = once_saved(store, training, freeze_and_stop)
+    try:
+        outcome = supervise([training], places((), 1), store, EAGER, listen(), stop=stop)
+    finally:
+        thread.join()
+        stop.close()
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGCONT)
+    assert outcome.stopped == [training]
+    assert Checkpoints(store.folder(training)).timesteps() > 0
+    wait_for(lambda: multiprocessing.active_children() == [], 10)
+
+
+def test_a_python_without_descriptors_of_processes_does_as_well(tmp_path, make_training, settings, listen, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    store, training, stop = Store(tmp_path), make_training(), Stop()
+    victims = [training]
+    outcome = supervise([training], places((), 1), store, settings, listen(lambda each: kill(victims.pop()) if victims else None))
+    assert outcome.stored == [training]
+    endless = make_training(seed=2, total_timesteps=LONG)
+
+    def freeze_and_stop():
+        kill(endless, signal.SIGSTOP)
+        stop.request(0.5)
+
+    thread = once_saved(store, endless, freeze_and_stop)
+    assert supervise([endless], places((), 1), store, EAGER, listen(), stop=stop).stopped == [endless]
+    thread.join()
+    stop.close()
+    assert multiprocessing.active_children() == []
+
+
 # --- exactly once -----------------------------------------------------------------------------------------------------
 
 
@@ -499,6 +587,57 @@ def test_a_second_result_of_the_same_training_is_not_stored(tmp_path, make_train
     assert store.read_attempts(training) == []
 
 
+@pytest.mark.parametrize("what", ["a dangling link", "cut"])
+def test_a_training_whose_result_has_no_place_is_not_trained_for_nothing(tmp_path, what, make_training, settings, listen):
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+    path = store.folder(trainings[0]) / RESULT
+    path.parent.mkdir(parents=True)
+    if what == "cut":
+        path.write_text("{")
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    memory = listen()
+    outcome = supervise(trainings, places((), 1), store, settings, memory)
+    assert outcome.stored == trainings[1:]
+    ((failed, reason),) = outcome.failed
+    assert failed is trainings[0]
+    assert f"'{path}' cannot be read" in reason
+    assert memory.heard("started") == [(trainings[1].name, 1)]
+
+
+def test_a_training_whose_result_is_damaged_meanwhile_keeps_its_checkpoint_and_says_why(tmp_path, make_training, listen):
+    store, training = Store(tmp_path), make_training(total_timesteps=6_000)
+    path = store.folder(training) / RESULT
+    thread = once_saved(store, training, lambda: path.write_text("{"))
+    ((_, reason),) = supervise([training], places((), 1), store, EAGER, listen()).failed
+    thread.join()
+    assert f"'{path}' cannot be read" in reason
+    assert Checkpoints(store.folder(training)).timesteps() >= 6_000
+
+
+def test_what_cannot_be_removed_beside_a_stored_result_stops_nobody(tmp_path, make_training, settings, listen):
+    store, training = Store(tmp_path), make_training()
+    (store.folder(training) / "checkpoint-best").mkdir(parents=True)
+    for _ in range(2):
+        assert supervise([training], places((), 1), store, settings, listen()).stored == [training]
+
+
+def test_a_lease_that_is_lost_while_all_stop_leaves_the_training_stopped(tmp_path, make_training, listen, monkeypatch):
+    monkeypatch.setattr(node, "HEARTBEAT_SECONDS", 0.2)
+    store, training, stop = Store(tmp_path), make_training(total_timesteps=LONG), Stop()
+
+    def freeze_and_take_over():
+        kill(training, signal.SIGSTOP)
+        stop.request(20)
+        (store.folder(training) / LEASE).unlink()
+
+    thread = once_saved(store, training, freeze_and_take_over)
+    outcome = supervise([training], places((), 1), store, EAGER, listen(), stop=stop)
+    thread.join()
+    stop.close()
+    assert outcome.stopped == [training]
+
+
 # --- GPUs -------------------------------------------------------------------------------------------------------------
 
 
@@ -546,7 +685,7 @@ def test_a_record_that_cannot_be_read_or_written_ends_no_other_training(tmp_path
     (unreadable / "attempts.json").write_text("[{")
     blocked.write_text("a file where the folder of a training should be")
 
-    outcome = supervise(trainings, places((), 2), store, settings, listen())
+    outcome = supervise(trainings, places((), 1), store, settings, listen())
 
     assert sorted(training.seed for training in outcome.stored) == [1, 3]
     assert store.read(trainings[0]).attempt == 2

@@ -94,7 +94,7 @@ def test_an_agent_that_was_stopped_comes_to_the_same_scores_by_a_fresh_process(t
 
     def stop_before_the_third(trials):
         if trials.n_done == 2:
-            saver.stop_requested.set()
+            saver.request_stop(1e9)
         saver.at_boundary(trials)
 
     with pytest.raises(Stopped):

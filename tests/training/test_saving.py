@@ -255,7 +255,7 @@ def test_a_training_that_is_told_to_stop_is_saved_at_the_next_boundary(saver, ch
     made = saver(NEVER)
     made.at_boundary(state(10))
     assert checkpoints.paths() == []
-    made.stop_requested.set()
+    made.request_stop(1e9)
     with pytest.raises(Stopped):
         made.at_boundary(state(20))
     assert saved(checkpoints) == state(20)
@@ -265,7 +265,7 @@ def test_a_stop_where_nothing_changed_writes_nothing(saver, checkpoints):
     made = saver(ALWAYS)
     made.at_boundary(state(10))
     inode = checkpoints.paths()[0].stat().st_ino
-    made.stop_requested.set()
+    made.request_stop(1e9)
     with pytest.raises(Stopped):
         made.at_boundary(state(10))
     assert checkpoints.paths()[0].stat().st_ino == inode
@@ -434,7 +434,7 @@ def test_a_state_that_cannot_be_saved_is_told_once_and_goes_on(saver, tmp_path, 
     assert "begins anew" in made.said[0]
     assert "pickle.dumps(env)" in made.said[0]
     assert list(tmp_path.iterdir()) == []
-    made.stop_requested.set()
+    made.request_stop(1e9)
     with pytest.raises(Stopped):
         made.at_boundary(state(40, scores=[threading.Lock()]))
     assert list(tmp_path.iterdir()) == []

@@ -205,7 +205,7 @@ OFFLINE = TrainSettings("test", "cpu", tensorboard=False, wandb=WandbConfig(mode
 def test_a_stopped_training_is_preempted_and_its_run_goes_on(tmp_path, make_training):
     training = make_training(total_timesteps=192)
     saver = Saver(training, tmp_path / "1", OFFLINE, 1, pytest.fail)
-    saver.stop_requested.set()
+    saver.request_stop(1e9)
     with pytest.raises(Stopped):
         train(training, tmp_path / "1", OFFLINE, saver=saver)
     records = tracked(tmp_path / "1")
@@ -227,7 +227,7 @@ def test_a_run_is_marked_before_it_ends(tmp_path, make_training, monkeypatch):
             wandb.Run, name, lambda run, real=real, name=name, **how: (called.append((name, how)), real(run, **how))
         )
     saver = Saver(make_training(), tmp_path, OFFLINE, 1, pytest.fail)
-    saver.stop_requested.set()
+    saver.request_stop(1e9)
     with pytest.raises(Stopped):
         train(make_training(), tmp_path, OFFLINE, saver=saver)
     assert called == [("mark_preempting", {}), ("finish", {"exit_code": 1})]
