@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhpc.errors import InputError
-from rlhpc.files import atomic_write, canonical_json, digest, file_digest, writable_folder, write_json, write_text
+from rlhpc.files import atomic_write, canonical_json, digest, file_digest, try_writing, writable_folder, write_json, write_text
 
 PROC = Path("/proc/self")  # not even root can write here
 WRITERS = {"text": lambda path, **how: write_text(path, "new", **how), "json": lambda path, **how: write_json(path, "new", **how)}
@@ -136,6 +136,17 @@ def test_file_digest_is_that_of_the_bytes(tmp_path):
 def test_json_is_written_readable_and_in_full_precision(tmp_path):
     path = write_json(tmp_path / "file", {"b": 0.1 + 0.2, "a": [1]})
     assert path.read_text() == '{\n  "b": 0.30000000000000004,\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_a_trial_of_writing_leaves_nothing(tmp_path):
+    try_writing(tmp_path, 1 << 20)
+    assert names(tmp_path) == []
+
+
+def test_a_trial_of_writing_more_than_there_is_room_for_fails_and_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match=r"No space left|File too large"):
+        try_writing(tmp_path, 1 << 55)
+    assert names(tmp_path) == []
 
 
 def test_a_writable_folder_is_made_and_left_empty(tmp_path):

@@ -370,6 +370,21 @@ def test_once_the_result_is_stored_nothing_is_left_but_what_is_not_ours(checkpoi
     assert {path.name for path in checkpoints.folder.iterdir()} == {"result.json", "checkpoints.txt", "checkpoint.md"}
 
 
+def test_what_cannot_be_removed_is_left(checkpoints, two):
+    (checkpoints.folder / "checkpoint-best").mkdir()
+    checkpoints.clear()
+    assert [path.name for path in checkpoints.folder.iterdir()] == ["checkpoint-best"]
+
+
+def test_what_writers_left_long_ago_is_swept_and_what_is_written_now_is_not(checkpoints, two):
+    old, new = (checkpoints.folder / f".{two[0].name}.{letter}.tmp" for letter in "ab")
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    checkpoints.sweep()
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == sorted([new.name, *(path.name for path in two)])
+
+
 @pytest.mark.parametrize("name", ["checkpoint-", "checkpoint-12a", "checkpoint-000000000064.damaged-1", ".checkpoint-1.x.tmp"])
 def test_other_files_are_no_checkpoints(checkpoints, two, name):
     (checkpoints.folder / name).write_bytes(b"")

@@ -393,3 +393,20 @@ def test_the_digest_of_a_policy_tells_every_bit_and_every_name(make_training):
 
 if __name__ == "__main__":
     attempts(Path(sys.argv[1]))
+
+
+def test_the_saver_is_told_of_each_rollout_with_an_evaluation_and_of_no_other(tmp_path):
+    rule = {**RULE, "evaluate_every": 160, "max_no_improvement": 99}
+    hyperparameters = {**SMALL, "class": "PPO", "n_envs": 2, "n_steps": 32, "batch_size": 32, "convergence": rule}
+    training = Training("custom", CARTPOLE, "ppo", 1, "Discrete", 1_024, hyperparameters, {"n_episodes": 1})
+    told = []
+
+    class Noting(Saver):
+        def at_boundary(self, state, *, may_be_long=False):
+            told.append(may_be_long)
+            super().at_boundary(state, may_be_long=may_be_long)
+
+    _, curves = train(training, tmp_path, SETTINGS, saver=Noting(training, tmp_path, SETTINGS, 1, print))
+    evaluated_in = [(timesteps - 1) // 64 for timesteps, _ in curves.evaluations]
+    assert evaluated_in == [2, 4, 7, 9, 12, 14]
+    assert [index for index, may_be_long in enumerate(told) if may_be_long] == evaluated_in

@@ -286,6 +286,18 @@ def rollout_without_end():
     time.sleep(10 * SECONDS_TO_END)
 
 
+def test_before_a_rollout_that_may_be_long_the_state_is_kept_in_memory(saver, checkpoints):
+    def body():
+        made = saver(NEVER)
+        made.at_boundary(state(10))
+        made.at_boundary(state(20, scores=[1.5]), may_be_long=True)
+        made.request_stop(2.2)
+        rollout_without_end()
+
+    assert in_a_process(body) == STOPPED
+    assert saved(checkpoints) == state(20, scores=[1.5])
+
+
 def test_where_no_boundary_comes_the_state_in_memory_is_written(saver, checkpoints, monkeypatch):
     monkeypatch.setattr(saving, "LONG_ROLLOUT_SECONDS", 0.0)
 

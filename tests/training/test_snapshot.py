@@ -535,6 +535,12 @@ def test_a_global_random_generator_goes_on(generator):
     assert [draw() for _ in range(3)] == drawn
 
 
+def test_a_gpu_that_is_not_in_use_is_not_asked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: pytest.fail("this takes a context on every GPU"))
+    dump([1], io.BytesIO())
+
+
 def test_random_generators_are_set_last():
     """Making an environment may draw from them."""
 

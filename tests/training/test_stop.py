@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from contextlib import closing
 from multiprocessing.connection import wait
@@ -33,7 +34,7 @@ def test_a_later_request_may_only_shorten_the_time():
         assert stop.deadline < first
 
 
-@pytest.mark.parametrize("signum", [*SIGNALS, signal.SIGINT])
+@pytest.mark.parametrize("signum", [*SIGNALS, signal.SIGINT, signal.SIGHUP])
 def test_every_signal_of_a_scheduler_is_a_request(signum):
     before = signal.getsignal(signum)
     with on_signals(1000.0) as stop:
@@ -43,6 +44,16 @@ def test_every_signal_of_a_scheduler_is_a_request(signum):
         expected = SECONDS_AFTER_SIGTERM if signum == signal.SIGTERM else 1000.0
         assert stop.deadline - started == pytest.approx(expected, abs=0.5)
     assert signal.getsignal(signum) is before
+
+
+def test_a_hang_up_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with on_signals(10.0) as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_interrupt_interrupts():
@@ -56,7 +67,7 @@ def test_a_second_interrupt_interrupts():
 def test_blocked_signals_arrive_afterwards():
     with on_signals(10.0) as stop:
         with blocked():
-            os.kill(os.getpid(), signal.SIGUSR2)
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
             assert not stop.requested
         assert stop.requested
 
