@@ -1,15 +1,15 @@
 """The errors of rlhpc; imports nothing of rlhpc.
 
-RlhpcError                  anything rlhpc itself reports; the exit code of a job that ends with it
+RlhpcError                     anything rlhpc itself reports; the exit code of a job that ends with it
 ├── InputError              2  what the user gave is wrong; lists every fault at once
 │   ├── ConfigError         2  a configuration file or a key=value
 │   └── DatasetError        2  a table of scores
-├── DamagedResultError           1  a stored result that does not verify
-├── AlreadyStoredError           1  a second result for one training
-├── DamagedCheckpointError       1  a checkpoint that does not verify
-├── ForeignCheckpointError       1  a checkpoint of another training, version or device
-├── StorageError                 1  a disk that is full, read-only or broken
-└── IncompleteSearchError        1  shards that are missing, overlap or do not belong together
+├── DamagedResultError      1  a stored result that does not verify
+├── AlreadyStoredError      1  a second result for one training
+├── DamagedCheckpointError  1  a checkpoint that does not verify
+├── ForeignCheckpointError  1  a checkpoint of another training, version or device
+├── StorageError            1  a disk that is full, read-only or broken
+└── IncompleteSearchError   1  shards that are missing, overlap or do not belong together
 """
 
 from __future__ import annotations

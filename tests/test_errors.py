@@ -10,6 +10,9 @@ EXIT_CODES = {
     "DatasetError": 2,
     "DamagedResultError": 1,
     "AlreadyStoredError": 1,
+    "DamagedCheckpointError": 1,
+    "ForeignCheckpointError": 1,
+    "StorageError": 1,
     "IncompleteSearchError": 1,
 }
 

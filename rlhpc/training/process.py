@@ -39,7 +39,7 @@ class AttemptProcess:
     def __init__(self, attempt: Attempt) -> None:
         self._n_memory_kills = endings.count_memory_kills()
         self._process, self._connection = _start(attempt)
-        self._pid = self._process.pid or 0
+        self._pid: int = self._process.pid  # type: ignore[assignment]  # it has been started
         self._pidfd = _pidfd(self._pid)
         self._ending: Ending | None = None  # as it told itself
 
