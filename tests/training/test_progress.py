@@ -8,7 +8,7 @@ from rlhpc.records import Training
 from rlhpc.training.progress import Progress
 
 ONE, TWO = (Training("b", "X-v0", "ppo", seed, "Discrete", 1) for seed in (1, 2))
-FAILURES = ["[0/2] failed  b/X-v0/ppo/1: ValueError: x; trying once more", "[2/2] failed  b/X-v0/ppo/1: killed by SIGKILL"]
+FAILURES = ["[0/2] failed  b/X-v0/ppo/1: ValueError: x; trying again", "[2/2] failed  b/X-v0/ppo/1: killed by SIGKILL"]
 
 
 def tell(progress):

@@ -34,7 +34,16 @@ def test_a_later_request_may_only_shorten_the_time():
         assert stop.deadline < first
 
 
+@pytest.fixture
+def ordinary_hang_up():
+    """Undo that hang-ups are ignored, where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("signum", [*SIGNALS, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.usefixtures("ordinary_hang_up")
 def test_every_signal_of_a_scheduler_is_a_request(signum):
     before = signal.getsignal(signum)
     with on_signals(1000.0) as stop:
