@@ -120,11 +120,9 @@ def writable_folder(path: Path) -> Path:
     InputError
         If it cannot be made or written, with the system's reason.
     """
-    probe = path / f".probe.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        try_writing(path, 1)
     except OSError as error:
         message = f"cannot write to the folder '{path}': {error.strerror or error}. Give another folder, or mend its permissions."
         raise InputError(message) from error

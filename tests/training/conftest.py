@@ -67,11 +67,20 @@ def make_training():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte."""
+    """Mount a file system of six megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
-        pytest.skip("absent: the right to mount a small file system")
+        pytest.skip(f"absent: the right to mount ({mounted.stderr.strip()})")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def logs_of_models_without_a_logger(tmp_path_factory):
+    """Keep out of the system's temporary folder what SB3 writes for a model that was given no logger."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB3_LOGDIR", str(tmp_path_factory.mktemp("sb3")))
+        yield

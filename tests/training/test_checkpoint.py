@@ -329,7 +329,7 @@ def test_a_state_that_cannot_be_written_leaves_the_others(checkpoints, two):
 
 def test_a_disk_that_is_full_leaves_the_older_checkpoint(small_disk, header):
     checkpoints = Checkpoints(small_disk)
-    noise = np.random.default_rng(1).bytes(600_000)
+    noise = np.random.default_rng(1).bytes(4_000_000)
     older = checkpoints.write(header(64), dumper(noise))
     with pytest.raises(OSError, match="No space left on device"):
         checkpoints.write(header(128), dumper(noise))

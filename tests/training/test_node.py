@@ -706,20 +706,6 @@ def test_a_full_log_ends_no_training(tmp_path):
 # --- storage ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk of 6 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"absent: the right to mount ({mounted.stderr.strip()})")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
 def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_disk, make_training, listen):
     store = Store(small_disk)
     done, endless = make_training(seed=1), make_training(seed=2, total_timesteps=LONG)

@@ -455,7 +455,7 @@ def test_a_state_that_cannot_be_saved_is_told_once_and_goes_on(saver, tmp_path, 
 def test_a_disk_that_is_full_ends_the_training_and_leaves_the_older_checkpoint(small_disk, make_training):
     made = Saver(make_training(), small_disk, TrainSettings("test", "cpu", checkpoint_minutes=ALWAYS), 1, pytest.fail)
     made.at_boundary(state(10))
-    noise = np.random.default_rng(1).bytes(2_000_000)
+    noise = np.random.default_rng(1).bytes(8_000_000)
     with pytest.raises(OSError, match="No space left on device"):
         made.at_boundary(state(20, scores=[noise]))
     assert [path.name for path in small_disk.iterdir()] == ["checkpoint-000000000010"]
