@@ -9,6 +9,7 @@ RlhpcError                     anything rlhpc itself reports; the exit code of a
 ├── DamagedCheckpointError  1  a checkpoint that does not verify
 ├── ForeignCheckpointError  1  a checkpoint of another training, version or device
 ├── StorageError            1  a disk that is full, read-only or broken
+├── SlurmError              1  Slurm refuses, fails or does not answer; with its own words
 └── IncompleteSearchError   1  shards that are missing, overlap or do not belong together
 """
 
@@ -66,6 +67,10 @@ class ForeignCheckpointError(RlhpcError):
 
 class StorageError(RlhpcError):
     """Report that results can no longer be written: the disk is full, read-only or broken."""
+
+
+class SlurmError(RlhpcError):
+    """Report that Slurm refuses, fails or does not answer, with its own words."""
 
 
 class IncompleteSearchError(RlhpcError):

@@ -13,6 +13,7 @@ EXIT_CODES = {
     "DamagedCheckpointError": 1,
     "ForeignCheckpointError": 1,
     "StorageError": 1,
+    "SlurmError": 1,
     "IncompleteSearchError": 1,
 }
 

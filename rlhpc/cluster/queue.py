@@ -1,0 +1,118 @@
+"""The queue: which of our jobs wait or run, and why they wait, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rlhpc.cluster.slurm import ask, lines, minutes
+
+PENDING = "PENDING"
+_FORMAT = "%i|%K|%j|%T|%r|%N|%L|%S"  # squeue(1): job, array index, name, state, reason, nodes, time left, (expected) start
+# squeue(1), "JOB REASON CODES". What begins with one of these is explained so; the longest that fits counts.
+_REASONS = {
+    "None": "it has just been submitted; Slurm looks at it soon",
+    "Priority": "jobs of higher priority are before it",
+    "Resources": "it is next, and waits for a node to become free",
+    "JobArrayTaskLimit": "as many elements run as slurm.array_parallelism allows",
+    "BeginTime": "it was requeued, and starts again in a moment",
+    "Dependency": "it waits for another job to end",
+    "DependencyNeverSatisfied": "the job that it waits for has failed: scancel it",
+    "JobHeldUser": "you hold it: scontrol release JOB",
+    "JobHeldAdmin": "an administrator holds it: ask them",
+    "JobLaunchFailure": "it could not be started, because of its files or its node: scontrol show job JOB says more",
+    "launch failed requeued held": "it could not be started and is held: mend the cause, then scontrol release JOB",
+    "PartitionDown": "the partition is down",
+    "PartitionInactive": "the partition takes no jobs to start",
+    "PartitionTimeLimit": "its time limit is over the partition's: scancel it, and launch with a smaller slurm.timeout_min",
+    "PartitionNodeLimit": "it asks for more nodes than the partition gives to one job",
+    "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
+    "NodeDown": "its node is down",
+    "BadConstraints": "no node fits what it asks for: scancel it, and launch with other slurm.options",
+    "Reservation": "it waits for its reservation",
+    "ReservationDeleted": "its reservation is gone: scancel it",
+    "Licenses": "it waits for a licence",
+    "Cleaning": "it was requeued, and its last run is being cleaned up",
+    "InvalidAccount": "its account is not valid: scancel it, and launch with another slurm.options.account",
+    "InvalidQOS": "its quality of service is not valid: scancel it, and launch with another slurm.options.qos",
+    "QOS": "your quality of service grants no more at a time ({reason})",
+    "MaxCpuPerAccount": "your account is granted no more cores at a time",
+    "MaxGRESPerAccount": "your account is granted no more GPUs at a time",
+    "MaxMemPerLimit": "its memory is more than one job is granted",
+    "Assoc": "your account is granted no more at a time ({reason})",
+    "Prolog": "its node is being prepared",
+    "NonZeroExitCode": "it ended with an error",
+    "TimeLimit": "it reached its time limit",
+}
+
+
+@dataclass(frozen=True)
+class QueuedElement:
+    """One element of an array, or one plain job, that waits or runs.
+
+    Attributes
+    ----------
+    job_id : str
+        As scancel and scontrol take it: ``12`` or ``12_3``.
+    job_name : str
+        By which its `Submission` is found.
+    index : int
+        Of the element; 0 of a plain job.
+    state, reason : str
+        In Slurm's words.
+    node : str
+        Where it runs; blank while it waits.
+    minutes_left : int or None
+        Until its time limit.
+    starts_at : str
+        When it began, or when Slurm expects it to; blank where that is not told.
+    """
+
+    job_id: str
+    job_name: str
+    index: int
+    state: str
+    reason: str
+    node: str
+    minutes_left: int | None
+    starts_at: str
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not begun."""
+        return self.state == PENDING
+
+
+def read_queue(job_names: Sequence[str]) -> list[QueuedElement]:
+    """Ask Slurm once for all jobs of these names that have not ended.
+
+    Raises
+    ------
+    SlurmError
+    """
+    if not job_names:
+        return []
+    return list(parse_queue(ask("squeue", "--array", "--noheader", f"--name={','.join(job_names)}", f"--format={_FORMAT}")))
+
+
+def parse_queue(text: str) -> Iterator[QueuedElement]:
+    """Read what squeue prints in the format above."""
+    for line in lines(text):
+        job_id, index, job_name, state, reason, node, left, starts_at = line.strip().split("|")
+        yield QueuedElement(
+            job_id,
+            job_name,
+            int(index) if index.isdecimal() else 0,
+            state,
+            reason,
+            node,
+            minutes(left),
+            "" if starts_at == "N/A" else starts_at,
+        )
+
+
+def explain(reason: str) -> str:
+    """Say in plain words why an element waits."""
+    plain = reason.strip("()")
+    fitting = [begins for begins in _REASONS if plain.startswith(begins)]
+    return _REASONS[max(fitting, key=len)].format(reason=plain) if fitting else f"Slurm says '{plain}'"

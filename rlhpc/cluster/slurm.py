@@ -1,0 +1,67 @@
+"""Slurm's programs: the one place that runs them, and how their answers are spelled."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+from rlhpc.errors import SlurmError
+
+ANSWER_SECONDS = 60.0  # a busy controller answers late; later than this, it does not
+_PAIR = re.compile(r"(\S+?)=")
+
+
+def is_there() -> bool:
+    """Tell whether this machine can submit to Slurm."""
+    return shutil.which("sbatch") is not None
+
+
+def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS) -> str:
+    """Run one of Slurm's programs and return what it prints.
+
+    Raises
+    ------
+    SlurmError
+        If it is missing, fails or does not answer; with its own words.
+    """
+    spelled = " ".join(command)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+    except FileNotFoundError as error:
+        raise SlurmError(f"'{command[0]}' is not on PATH. Log in to a node of the cluster, or load its Slurm module.") from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(f"'{spelled}' did not answer within {timeout_seconds:.0f} seconds. Try again later.") from error
+    if ran.returncode:
+        raise SlurmError(f"'{spelled}' failed: {ran.stderr.strip() or f'exit code {ran.returncode}'}")
+    return ran.stdout
+
+
+def fields(line: str) -> dict[str, str]:
+    """Read a line of ``scontrol --oneliner``: ``NodeName=n1 Arch=x86_64 OS=Linux 6.1 ...``; values may hold blanks."""
+    starts = [match for match in _PAIR.finditer(line) if match.start() == 0 or line[match.start() - 1] == " "]
+    ends = [match.start() for match in starts[1:]] + [len(line)]
+    return {match[1]: line[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)}
+
+
+def minutes(spelled: str) -> int | None:
+    """Read a time as Slurm spells it, in minutes, rounded up; None where there is none, as in ``UNLIMITED``.
+
+    It is ``minutes``, ``minutes:seconds``, ``hours:minutes:seconds``, or ``days-hours[:minutes[:seconds]]``.
+    """
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", spelled.strip())
+    if match is None:
+        return None
+    days, *rest = (int(part) if part is not None else None for part in match.groups())
+    given = [part for part in rest if part is not None]
+    if days is not None or len(given) == 3:  # from the hours on
+        hours, mins, seconds = [*given, 0, 0][:3]
+    else:
+        hours, (mins, seconds) = 0, [*given, 0][:2]
+    return (days or 0) * 24 * 60 + hours * 60 + mins + (seconds > 0)
+
+
+def lines(text: str) -> Iterator[str]:
+    """Yield the lines that say something."""
+    return (line for line in text.splitlines() if line.strip())
