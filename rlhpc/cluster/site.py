@@ -10,9 +10,44 @@ from dataclasses import dataclass
 from rlhpc.cluster.slurm import ask, fields, lines, minutes
 from rlhpc.errors import SlurmError
 
-_DEFAULT_MAX_ARRAY_SIZE = 1001  # slurm.conf(5)
-_GPUS = re.compile(r"gpu(?::(?P<type>[A-Za-z_][\w.-]*))?:(?P<n>\d+)")
-_UNUSABLE_STATES = ("DOWN", "DRAIN", "FAIL", "NO_RESPOND", "NOT_RESPONDING", "POWERED_DOWN*", "UNKNOWN", "FUTURE")
+_DEFAULT_MAX_ARRAY_SIZE, _DEFAULT_MAX_JOB_COUNT = 1001, 10_000  # slurm.conf(5)
+GPU = "gpu"  # the name of GPUs among the generic resources
+# Words of a node's state, as in IDLE+DRAIN or DOWN*+CLOUD; a node that saves power (POWERED_DOWN) starts when it is needed.
+_UNUSABLE_STATES = {
+    "DOWN",
+    "DRAIN",
+    "DRAINED",
+    "DRAINING",
+    "FAIL",
+    "FAILING",
+    "ERROR",
+    "UNKNOWN",
+    "FUTURE",
+    "INVAL",
+    "INVALID_REG",
+}
+_UNUSABLE_STATES |= {"NO_RESPOND", "NOT_RESPONDING"}
+_NOT_RESPONDING = "*"
+_NUMBER, _UNITS, _NO_CONSUME = re.compile(r"(?P<n>\d+)(?P<unit>[kKmMgGtTpP]?)"), ("", "K", "M", "G", "T", "P"), "no_consume"
+_SOCKETS = re.compile(r"\([^)]*\)")
+
+
+@dataclass(frozen=True)
+class Gres:
+    """A number of generic resources, as in ``gpu:a100:4``.
+
+    Attributes
+    ----------
+    name : str
+        ``gpu`` of GPUs.
+    kind : str
+        Blank where none is named.
+    n : int
+    """
+
+    name: str
+    kind: str
+    n: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +82,15 @@ class Node:
     name, host : str
     partitions : tuple of str
     n_gpus, n_cpus, memory_mb : int
-    gpu_types : tuple of str
-        As ``--gres=gpu:TYPE:N`` spells them; empty where the site has no names.
+        What jobs can have of it.
     is_usable : bool
         Whether it is up and takes jobs.
+    state, reason : str
+        In Slurm's and its administrators' words.
+    gres : tuple of Gres
+        GPUs among them.
+    threads_per_core : int
+        More than 1 where each "CPU" of Slurm's is half a core.
     """
 
     name: str
@@ -59,8 +99,15 @@ class Node:
     n_gpus: int
     n_cpus: int
     memory_mb: int
-    gpu_types: tuple[str, ...] = ()
     is_usable: bool = True
+    state: str = ""
+    reason: str = ""
+    gres: tuple[Gres, ...] = ()
+    threads_per_core: int = 1
+
+    def count(self, name: str, kind: str = "") -> int:
+        """Return how many generic resources it has of a name and, if given, a kind."""
+        return sum(each.n for each in self.gres if each.name == name and kind in ("", each.kind))
 
 
 @dataclass(frozen=True)
@@ -83,6 +130,11 @@ class Site:
     def max_array_size(self) -> int:
         """Number of elements that an array may have; Slurm bounds the index, which counts from 0."""
         return int(self.config.get("MaxArraySize") or _DEFAULT_MAX_ARRAY_SIZE)
+
+    @property
+    def max_job_count(self) -> int:
+        """Number of jobs, elements of arrays counted each, that the whole site may have in its queue."""
+        return int(self.config.get("MaxJobCount") or _DEFAULT_MAX_JOB_COUNT)
 
     @property
     def has_accounting(self) -> bool:
@@ -132,18 +184,38 @@ def parse_nodes(text: str) -> Iterator[Node]:
     for line in lines(text):
         found = fields(line)
         if name := found.get("NodeName"):
-            gpus = list(_GPUS.finditer(found.get("Gres", "")))
+            gres = tuple(parse_gres(found.get("Gres", "")))
             state = found.get("State", "").upper()
             yield Node(
                 name=name,
                 host=found.get("NodeHostName", name),
                 partitions=tuple(part for part in found.get("Partitions", "").split(",") if part),
-                n_gpus=sum(int(gpu["n"]) for gpu in gpus),
-                n_cpus=int(found.get("CPUTot", 0)),
-                memory_mb=int(found.get("RealMemory", 0)),
-                gpu_types=tuple(gpu["type"] for gpu in gpus if gpu["type"]),
-                is_usable=not any(word in state for word in _UNUSABLE_STATES),
+                n_gpus=sum(each.n for each in gres if each.name == GPU),
+                n_cpus=int(found.get("CPUEfctv") or found.get("CPUTot") or 0),  # what the system keeps for itself left out
+                memory_mb=int(found.get("RealMemory", 0)) - int(found.get("MemSpecLimit", 0)),
+                is_usable=_is_usable(state),
+                state=state,
+                reason=found.get("Reason", ""),
+                gres=gres,
+                threads_per_core=int(found.get("ThreadsPerCore", 1)),
             )
+
+
+def parse_gres(text: str) -> Iterator[Gres]:
+    """Read generic resources, as nodes have them or as users ask: ``gpu:a100:4(S:0-1),gpu:1g.10gb:7,disk:10G``, ``gpu``."""
+    for spelled in _SOCKETS.sub("", text).split(","):
+        name, *rest = spelled.strip().split(":")
+        number = _NUMBER.fullmatch(rest[-1]) if rest else None
+        n = int(number["n"]) * 1024 ** _UNITS.index(number["unit"].upper()) if number else 1
+        kind = ":".join(word for word in (rest[:-1] if number else rest) if word != _NO_CONSUME)
+        if name:
+            yield Gres(name, kind, n)
+
+
+def _is_usable(state: str) -> bool:
+    """Tell whether a node of this state takes jobs, be it after it has been woken up."""
+    words = state.split("+")
+    return not (words[0].endswith(_NOT_RESPONDING) or _UNUSABLE_STATES & {word.rstrip("*~#!%$@^-") for word in words})
 
 
 def max_submit_jobs(site: Site) -> int | None:

@@ -1,0 +1,276 @@
+"""Checks: whether what a launch asks of Slurm can be had at a site; before anything is submitted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.site import GPU, Gres, Node, Partition, Site, parse_gres
+from rlhpc.errors import nearest
+
+_GPU_OPTIONS = {"gpus", "gpus-per-node", "gpus-per-task"}
+_CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
+_MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
+_TIME_OPTIONS = {"qos"}  # a quality of service may grant more time than the partition
+_MB_PER_GB = 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a launch asks of Slurm.
+
+    Attributes
+    ----------
+    partition : str or None
+        A name, or several with commas, of which Slurm takes the first that has room; None: the site's default.
+    n_elements : int
+    gpus_per_node, cpus_per_node : int
+        Of each element, which is one node.
+    memory_gb : float or None
+        Of each; None: none is asked for.
+    timeout_min : int
+    checkpoint_minutes : float
+    stop_seconds : float
+        How long before the time limit an element is told to save.
+    longest_hours : float
+        Of the longest training, as estimated.
+    gres : str or None
+        Generic resources as the user asks for them himself (``gpu:a100:2``), in place of `gpus_per_node`.
+    n_files : int
+        That will be written.
+    gigabytes : float
+        Size of them.
+    has_options : frozenset of str
+        Options of sbatch, without dashes, that the user gives himself; what they decide is not checked.
+    """
+
+    partition: str | None
+    n_elements: int
+    gpus_per_node: int
+    cpus_per_node: int
+    memory_gb: float | None
+    timeout_min: int
+    checkpoint_minutes: float
+    stop_seconds: float
+    longest_hours: float
+    gres: str | None = None
+    n_files: int = 0
+    gigabytes: float = 0.0
+    has_options: frozenset[str] = frozenset()
+
+    def wanted_gres(self) -> tuple[Gres, ...]:
+        """Return the generic resources that an element asks for, as far as they are known."""
+        if self.gres:
+            return tuple(parse_gres(self.gres))
+        if self.gpus_per_node and not self.has_options & _GPU_OPTIONS:
+            return (Gres(GPU, "", self.gpus_per_node),)
+        return ()
+
+
+def refusals(site: Site, request: Request) -> list[str]:
+    """Return every reason why a launch cannot work, each with what to do; none if it can."""
+    return [str(finding) for finding in unfit(site, request)]
+
+
+def unfit(site: Site, request: Request) -> list[Finding]:
+    """Find what a site cannot give: partitions, GPUs, cores, memory, time."""
+    faults = list(_of_partitions(site, request))
+    per_partition = [list(_of_nodes(site, each, request)) for each in named_partitions(site, request)]
+    if all(per_partition):  # else one of them can carry it out
+        faults += [fault for found in per_partition for fault in found]
+    return [*faults, *_of_time(request)]
+
+
+def named_partitions(site: Site, request: Request) -> list[Partition]:
+    """Return the partitions that a request names and that are there; the default one if it names none."""
+    found = [site.partition(name) for name in _names(request)] if request.partition else [site.partition(None)]
+    return [each for each in found if each is not None]
+
+
+def fitting_nodes(site: Site, partition: Partition, request: Request) -> list[Node]:
+    """Return the nodes of a partition that have the generic resources that an element asks for."""
+    return [node for node in site.nodes_of(partition.name) if _has_gres(node, request.wanted_gres())]
+
+
+def _refuse(name: str, what: str, remedy: str) -> Finding:
+    return Finding(name, Severity.REFUSED, what, remedy)
+
+
+def _names(request: Request) -> list[str]:
+    return [name for name in (request.partition or "").split(",") if name]
+
+
+def _of_partitions(site: Site, request: Request) -> Iterator[Finding]:
+    """Yield what is wrong with the partitions by themselves."""
+    known = [each.name for each in site.partitions]
+    if not request.partition and site.partition(None) is None:
+        yield _refuse(
+            "no_default_partition",
+            "This site has no default partition, and none was named.",
+            f"Name one with --partition (slurm.partition): {', '.join(known)}.",
+        )
+    for name in _names(request):
+        if name not in known:
+            yield _refuse("unknown_partition", f"This site has no partition '{name}' (slurm.partition).", nearest(name, known))
+    named = named_partitions(site, request)
+    if named and not any(each.is_up for each in named):
+        others = [each.name for each in site.partitions if each.is_up]
+        yield _refuse(
+            "partition_down",
+            f"The partition {_either(named)} is {named[0].fields.get('State', 'not UP')}: no job in it starts.",
+            f"Wait until it is up, or name another with --partition: {', '.join(others) or 'none is up'}.",
+        )
+
+
+def _of_nodes(site: Site, partition: Partition, request: Request) -> Iterator[Finding]:
+    """Yield what one partition cannot give to an element."""
+    if (
+        partition.max_minutes is not None
+        and request.timeout_min > partition.max_minutes
+        and not request.has_options & _TIME_OPTIONS
+    ):
+        yield _refuse(
+            "time_limit",
+            f"The time limit of {duration(request.timeout_min)} is longer than the {duration(partition.max_minutes)} that the"
+            f" partition '{partition.name}' takes.",
+            f"Set slurm.timeout_min={partition.max_minutes}: what is not done by then is saved, requeued and continued.",
+        )
+    nodes = site.nodes_of(partition.name)
+    if not nodes:
+        yield _refuse("no_nodes", f"The partition '{partition.name}' has no node.", "Name another with --partition.")
+        return
+    lacking = list(_lacking_gres(site, partition, nodes, request))
+    yield from lacking or _lacking_size(partition, fitting_nodes(site, partition, request), request)
+
+
+def _lacking_gres(site: Site, partition: Partition, nodes: Sequence[Node], request: Request) -> Iterator[Finding]:
+    """Yield what generic resources no single node of a partition has."""
+    wanted = request.wanted_gres()
+    for each in wanted:
+        most = max(node.count(each.name, each.kind) for node in nodes)
+        if most >= each.n:
+            continue
+        kinds = sorted({found.kind for node in nodes for found in node.gres if found.name == each.name and found.kind})
+        if each.kind and kinds and not most:
+            yield _refuse(
+                "gres",
+                f"No node of the partition '{partition.name}' has a {each.name} of type '{each.kind}'.",
+                nearest(each.kind, kinds),
+            )
+        elif most:
+            spelled = (
+                f"a gres of {':'.join(filter(None, (each.name, each.kind, str(most))))}"
+                if request.gres
+                else f"--gpus-per-node {most}"
+            )
+            yield _refuse(
+                "gpus_per_node",
+                f"An element asks for {_counted(each)}, and no node of the partition '{partition.name}' has more than {most}.",
+                f"Ask for no more: {spelled} (packing.gpus_per_node).",
+            )
+        else:
+            yield _refuse(
+                "gpus_per_node", f"No node of the partition '{partition.name}' has {_any(each)}.", _elsewhere(site, each)
+            )
+    on_some = all(max(node.count(each.name, each.kind) for node in nodes) >= each.n for each in wanted)
+    if on_some and not any(_has_gres(node, wanted) for node in nodes):
+        yield _refuse(
+            "gres", f"No single node of the partition '{partition.name}' has all of {request.gres}.", "Ask for less of it."
+        )
+
+
+def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request) -> Iterator[Finding]:
+    """Yield what cores and memory none of the nodes has beside its GPUs."""
+    cpus = 0 if request.has_options & _CPU_OPTIONS else request.cpus_per_node
+    memory = 0.0 if request.has_options & _MEMORY_OPTIONS else (request.memory_gb or 0.0)
+    beside = f" with {' and '.join(map(_counted, request.wanted_gres()))}" if request.wanted_gres() else ""
+    cores_of, memory_of = _capped(partition, "MaxCPUsPerNode", _cores), _capped(partition, "MaxMemPerNode", _megabytes)
+    most_cpus, most_memory = max(map(cores_of, nodes)), max(map(memory_of, nodes)) / _MB_PER_GB
+    if cpus > most_cpus:
+        yield _refuse(
+            "cpus_per_node",
+            f"An element asks for {cpus} cores, and no node of the partition '{partition.name}'{beside} gives"
+            f" more than {most_cpus}.",
+            "Ask for no more: lower slurm.cpus_per_training, or carry out fewer trainings at once (--trainings-per-gpu).",
+        )
+    if memory > most_memory:
+        yield _refuse(
+            "memory_per_node",
+            f"An element asks for {memory:g} GB of memory, and no node of the partition '{partition.name}'{beside}"
+            f" gives more than {most_memory:.1f}.",
+            "Ask for no more: lower slurm.memory_gb_per_training, or carry out fewer trainings at once (--trainings-per-gpu).",
+        )
+    fits = any(cores_of(node) >= cpus and memory_of(node) >= memory * _MB_PER_GB for node in nodes)
+    if not fits and cpus <= most_cpus and memory <= most_memory:
+        yield _refuse(
+            "node_size",
+            f"No single node of the partition '{partition.name}'{beside} gives both {cpus} cores and {memory:g} GB of memory.",
+            "Carry out fewer trainings at once (--trainings-per-gpu).",
+        )
+
+
+def _of_time(request: Request) -> Iterator[Finding]:
+    """Yield what is wrong with the time limit by itself."""
+    if request.timeout_min <= request.checkpoint_minutes:
+        yield _refuse(
+            "checkpoint_interval",
+            f"The time limit of {duration(request.timeout_min)} (slurm.timeout_min) is no longer than the"
+            f" {duration(request.checkpoint_minutes)} between checkpoints: what is killed would begin anew for ever.",
+            f"Raise slurm.timeout_min, or set checkpoint_minutes={request.timeout_min / 4:g}.",
+        )
+    if request.timeout_min * 60 <= request.stop_seconds:
+        yield _refuse(
+            "stop_time",
+            f"The time limit of {duration(request.timeout_min)} (slurm.timeout_min) is no longer than the"
+            f" {request.stop_seconds:g} seconds before it at which everything is told to save: nothing would be trained.",
+            f"Set slurm.timeout_min={int(request.stop_seconds / 60) * 2 + 10} or more, or lower stop_seconds.",
+        )
+
+
+def _has_gres(node: Node, wanted: Sequence[Gres]) -> bool:
+    return all(node.count(each.name, each.kind) >= each.n for each in wanted)
+
+
+def _cores(node: Node) -> int:
+    return node.n_cpus
+
+
+def _megabytes(node: Node) -> int:
+    return node.memory_mb
+
+
+def _capped(partition: Partition, limit: str, of: Callable[[Node], int]) -> Callable[[Node], int]:
+    """Return what a node gives, where its partition may give less of it to one job."""
+    most = partition.fields.get(limit, "")
+    return (lambda node: min(of(node), int(most))) if most.isdecimal() and int(most) else of
+
+
+def _elsewhere(site: Site, wanted: Gres) -> str:
+    """Say which partitions have what one lacks."""
+    with_it = [
+        each.name for each in site.partitions if any(node.count(wanted.name, wanted.kind) for node in site.nodes_of(each.name))
+    ]
+    there = (
+        f"Name a partition that has: --partition {' or '.join(with_it)}"
+        if with_it
+        else f"No node of this site has {_any(wanted)}"
+    )
+    return f"{there}; or train on cores: packing.gpus_per_node=0." if wanted.name == GPU else f"{there}."
+
+
+def _counted(gres: Gres) -> str:
+    spelled = _word(gres)
+    return f"{gres.n} {spelled}{'s' if gres.n != 1 and gres.name == GPU else ''}"
+
+
+def _any(gres: Gres) -> str:
+    return f"{_word(gres)}s" if gres.name == GPU else _word(gres)
+
+
+def _word(gres: Gres) -> str:
+    return " ".join(filter(None, (gres.kind, "GPU" if gres.name == GPU else gres.name)))
+
+
+def _either(partitions: Sequence[Partition]) -> str:
+    return " or ".join(f"'{each.name}'" for each in partitions)
