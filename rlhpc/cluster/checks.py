@@ -151,12 +151,13 @@ def _lacking_gres(site: Site, partition: Partition, nodes: Sequence[Node], reque
         most = max(node.count(each.name, each.kind) for node in nodes)
         if most >= each.n:
             continue
-        kinds = sorted({found.kind for node in nodes for found in node.gres if found.name == each.name and found.kind})
-        if each.kind and kinds and not most:
+        untyped = max(node.count(each.name) for node in nodes)
+        if untyped and not most:
+            kinds = sorted({found.kind for node in nodes for found in node.gres if found.name == each.name and found.kind})
             yield _refuse(
                 "gres",
                 f"No node of the partition '{partition.name}' has a {each.name} of type '{each.kind}'.",
-                nearest(each.kind, kinds),
+                nearest(each.kind, kinds) if kinds else f"They have no types there: gres={each.name}:{min(each.n, untyped)}.",
             )
         elif most:
             spelled = (

@@ -16,7 +16,7 @@ from rlhpc.files import TEMPORARY_SUFFIX, writable_folder
 # Kinds of file systems that several machines share, as the kernel names them; of all others a node is asked, since the disk of
 # a login node may well be what it exports to the nodes by NFS.
 _SHARED = {
-    "9p", "afs", "auristorfs", "beegfs", "bgfs", "ceph", "cifs", "coda", "cvmfs", "gfs2", "gpfs", "lustre", "lustre_lite", "ncpfs",
+    "9p", "afs", "auristorfs", "beegfs", "bgfs", "ceph", "cifs", "coda", "cvmfs", "gfs2", "gpfs", "lustre", "ncpfs",
     "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "smb3", "smbfs", "virtiofs", "vboxsf", "wekafs",
 }  # fmt: skip
 _SHARED_FUSE = {
@@ -28,7 +28,10 @@ _START_SECONDS = 10  # a node that is free starts the probe at once; later than 
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
 _END_SECONDS = 45.0
 _SEEN, _HIDDEN = "rlhpc: seen", "rlhpc: hidden"  # a site's own prologue may print, too
-_LOOK = f'for look in $(seq {_LOOKS}); do test -e "$1" && echo "{_SEEN}" && exit; sleep 1; done; echo "{_HIDDEN} from $SLURMD_NODENAME"'
+_LOOK = f"""\
+for look in $(seq {_LOOKS}); do test -e "$1" && echo "{_SEEN}" && exit; sleep 1; done
+echo "{_HIDDEN} from $SLURMD_NODENAME"
+"""
 _OPTIONS = ("account", "qos", "reservation", "constraint", "nodelist", "exclude", "cluster-constraint", "licenses")
 MOUNTINFO = Path("/proc/self/mountinfo")
 
