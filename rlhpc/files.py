@@ -21,7 +21,7 @@ TEMPORARY_SUFFIX = ".tmp"
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, exclusive: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a binary file that takes its name only when the block ends without an error.
 
     Parameters
@@ -30,6 +30,8 @@ def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
         The name to take; its folder is made if missing.
     exclusive : bool
         Refuse to replace an existing file.
+    durable : bool
+        Wait until the disk has it. Without, a power cut may leave the file empty or as it was: for what is written again soon.
 
     Raises
     ------
@@ -42,12 +44,14 @@ def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         if exclusive:
             os.link(temporary, path)  # unlike rename, fails where the name is taken
         else:
             temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,14 +65,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str, *, exclusive: bool = False) -> Path:
+def write_text(path: Path, text: str, *, exclusive: bool = False, durable: bool = True) -> Path:
     """Write UTF-8 text atomically and return its path."""
-    with atomic_write(path, exclusive=exclusive) as stream:
+    with atomic_write(path, exclusive=exclusive, durable=durable) as stream:
         stream.write(text.encode())
     return path
 
 
-def write_json(path: Path, value: Any, *, exclusive: bool = False) -> Path:
+def write_json(path: Path, value: Any, *, exclusive: bool = False, durable: bool = True) -> Path:
     """Write a value as readable JSON, atomically; NaN and infinity are refused.
 
     Raises
@@ -76,7 +80,7 @@ def write_json(path: Path, value: Any, *, exclusive: bool = False) -> Path:
     ValueError
         If the value holds a float that JSON does not know.
     """
-    return write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", exclusive=exclusive)
+    return write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", exclusive=exclusive, durable=durable)
 
 
 def canonical_json(value: Any) -> str:

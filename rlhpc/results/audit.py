@@ -120,8 +120,8 @@ def audit(store: Store) -> Audit:
     InputError
         If the store's folder is no folder of results.
     """
-    _refuse_other_folders(store.root)
-    trainings, grid_fault = _launched(store)
+    refuse_other_folders(store.root)
+    trainings, grid_fault = launched(store)
     records = tuple(_look_up(store, training) for training in trainings)
     rest = _Rest(store, records)
     rest.visit(store.trainings)
@@ -129,7 +129,13 @@ def audit(store: Store) -> Audit:
     return Audit(records, grid_fault, tuple(rest.strange), repeated, rest.n_temporary, rest.n_set_aside)
 
 
-def _refuse_other_folders(root: Path) -> None:
+def refuse_other_folders(root: Path) -> None:
+    """Refuse a folder that no grid was launched into.
+
+    Raises
+    ------
+    InputError
+    """
     advice = "Give the folder logs/NAME that launch_training.py wrote to."
     try:
         inside = {path.name for path in root.iterdir()}
@@ -139,8 +145,11 @@ def _refuse_other_folders(root: Path) -> None:
         raise InputError(f"'{root}' is no folder of results: it holds neither trainings/ nor grid.json. {advice}")
 
 
-def _launched(store: Store) -> tuple[list[Training], str]:
-    """Return the trainings to look up, and what is wrong with grid.json."""
+def launched(store: Store) -> tuple[list[Training], str]:
+    """Return the trainings that were ever launched, as far as their names say, and what is wrong with grid.json.
+
+    Without a sound grid.json they are those that have a folder.
+    """
     fault = _fault_of_grid(store.grid)
     if fault:
         folders = sorted(folder for folder in store.trainings.glob("/".join("*" * DEPTH)) if folder.is_dir())

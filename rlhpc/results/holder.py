@@ -54,7 +54,6 @@ _TYPES = [type(value) for value in dataclasses.astuple(UNKNOWN)]
 
 def this_process() -> Holder:
     """Describe the process that asks, under a new id."""
-    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     own = _PROC / "self"
     return Holder(
         id=uuid.uuid4().hex,
@@ -64,8 +63,14 @@ def this_process() -> Holder:
         pid_namespace=_link(own / "ns" / "pid") if _link(own) == str(os.getpid()) else "",
         pid=os.getpid(),
         pid_start=_process("self")[1],
-        job=f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID", ""),
+        job=this_job(),
     )
+
+
+def this_job() -> str:
+    """Return the Slurm job of the process that asks, as squeue spells it; blank outside Slurm."""
+    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID", "")
 
 
 def known_to_live(holder: Holder, here: Holder) -> bool | None:

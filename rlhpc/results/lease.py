@@ -282,8 +282,22 @@ def _look(path: Path) -> _Seen | None:
 
 def read_holder(folder: Path) -> Holder | None:
     """Read who holds the lease of a training's folder; None where there is none, `UNKNOWN` where that cannot be told."""
+    lease = read_lease(folder)
+    return lease[0] if lease else None
+
+
+def read_lease(folder: Path) -> tuple[Holder, float | None] | None:
+    """Read who holds the lease of a training's folder, and when it was renewed; None where there is none.
+
+    Returns
+    -------
+    holder : Holder
+        `UNKNOWN` where that cannot be told.
+    renewed_at : float or None
+        Seconds since the epoch, by the clock of the file system; None where it cannot be told.
+    """
     try:
         seen = _look(folder / LEASE)
     except OSError:
-        return UNKNOWN
-    return seen.holder if seen else None
+        return UNKNOWN, None
+    return (seen.holder, seen.mtime_ns / 1e9) if seen else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from rlhpc.files import TEMPORARY_SUFFIX
 from rlhpc.results.holder import known_to_live, this_process
@@ -87,6 +88,14 @@ def how_far(folder: Path) -> tuple[State, str]:
     if any(name.startswith(CHECKPOINT) for name in inside):
         return State.STOPPED, "; ".join([*last, "it will continue from its checkpoint"])
     return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
+
+
+def has_given_up(attempts: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a training failed for good: its last ending was its own fault, and was not to be tried again.
+
+    Records of earlier versions do not say whether a try was left; there an own fault counts as the last one.
+    """
+    return bool(attempts) and not attempts[-1].get("forgiven") and not attempts[-1].get("will_retry", False)
 
 
 def is_temporary(name: str) -> bool:

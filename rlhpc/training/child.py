@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rlhpc.errors import AlreadyStoredError
 from rlhpc.records import Training
+from rlhpc.results import progress
 from rlhpc.results.store import Store
 from rlhpc.training import endings, stop
 from rlhpc.training.checkpoint import Checkpoints
@@ -106,6 +107,7 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
         with contextlib.suppress(AlreadyStoredError):
             attempt.store.write(result)
     Checkpoints(folder).clear()
+    progress.remove(folder)
 
 
 def _listen(supervisor: Connection, saver: Saver) -> None:

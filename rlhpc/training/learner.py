@@ -6,7 +6,7 @@ import copy
 import hashlib
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,8 +147,8 @@ class _NoiseKeeper(BaseCallback):
         return True
 
 
-def evaluate(learner: Learner, n_episodes: int) -> tuple[float, ...]:
-    """Play whole episodes with the deterministic policy.
+def evaluate(learner: Learner, n_episodes: int, on_step: Callable[[], None] = lambda: None) -> tuple[float, ...]:
+    """Play whole episodes with the deterministic policy; call `on_step` at each step.
 
     Returns
     -------
@@ -159,7 +159,9 @@ def evaluate(learner: Learner, n_episodes: int) -> tuple[float, ...]:
     training_env = model.get_env()
     if training_env is not None and model.get_vec_normalize_env() is not None:
         sync_envs_normalization(training_env, env)
-    scores, _ = evaluate_policy(model, env, n_eval_episodes=n_episodes, deterministic=True, return_episode_rewards=True)
+    scores, _ = evaluate_policy(
+        model, env, n_eval_episodes=n_episodes, deterministic=True, callback=lambda *_: on_step(), return_episode_rewards=True
+    )
     return tuple(float(score) for score in scores)  # type: ignore[union-attr]  # a list, by return_episode_rewards
 
 

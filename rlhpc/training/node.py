@@ -20,6 +20,7 @@ from typing import Any
 from rlhpc.errors import DamagedResultError, RlhpcError, StorageError
 from rlhpc.files import try_writing
 from rlhpc.records import Training
+from rlhpc.results import progress
 from rlhpc.results.holder import Holder
 from rlhpc.results.lease import CLAIM, EXPIRY_SECONDS, HEARTBEAT_SECONDS, LEASE, Leases, Standing
 from rlhpc.results.store import Store
@@ -123,6 +124,7 @@ def tidy(store: Store, training: Training) -> None:
     """Remove what a supervisor that was killed has left beside a stored result."""
     folder = store.folder(training)
     Checkpoints(folder).clear()
+    progress.remove(folder)
     for name in (LEASE, CLAIM):  # of a training that is stored it says nothing more
         with contextlib.suppress(OSError):
             (folder / name).unlink()
@@ -285,7 +287,7 @@ class _Supervisor:
             return
         ending = child.process.ending()
         will_retry = self._may_try_again(child, ending)
-        unrecorded = self._record(training, child.attempt.number, ending, exit_code)
+        unrecorded = self._record(training, child.attempt.number, ending, exit_code, will_retry=will_retry)
         if ending.kind is Kind.STORAGE:
             self._note_fault_of_storage(ending.reason, training)
         if self._is_to_stop():
@@ -315,13 +317,19 @@ class _Supervisor:
         ticket.tries_left -= 1
         return ticket.tries_left > 0
 
-    def _record(self, training: Training, number: int, ending: Ending, exit_code: int | None = None) -> str:
-        """Add to the record of a training's attempts; return what is to be said if that cannot be written."""
+    def _record(
+        self, training: Training, number: int, ending: Ending, exit_code: int | None = None, *, will_retry: bool = True
+    ) -> str:
+        """Add to the record of a training's attempts; return what is to be said if that cannot be written.
+
+        Tried again: here, or by the next launch if this one is told to stop before.
+        """
         folder = self._store.folder(training)
         record: dict[str, Any] = {
             "attempt": number,
             "kind": ending.kind.value,
             "forgiven": ending.is_forgiven,
+            "will_retry": will_retry,
             "reason": ending.reason,
             "remedy": ending.remedy,
             "continues_at": Checkpoints(folder).timesteps(),

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import torch
 from stable_baselines3.common.logger import Logger, configure
 
 from rlhpc.records import Result, Training
+from rlhpc.results.progress import Phase
 from rlhpc.training import learner, machine, random_agent
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.curves import Curves, TrackingCallback
+from rlhpc.training.reporting import Reporter, ReportingCallback
 from rlhpc.training.saving import Saver, Stopped
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.tracking import Tracker
@@ -69,11 +72,12 @@ def train(
     saver = saver or Saver(training, folder, settings, attempt, print)
     tracker = None if settings.wandb.mode == "disabled" else Tracker(training, settings.wandb, settings.group, folder)
     score, was_stopped = None, False
+    reporter = Reporter(training, folder, attempt)
     try:
         if training.hyperparameters["class"] == RANDOM:
-            run = _play_random(training, saver)
+            run = _play_random(training, saver, reporter)
         else:
-            run = _learn(training, folder, settings, saver, tracker)
+            run = _learn(training, folder, settings, saver, reporter, tracker)
         score = float(np.mean(run.episode_scores))
         if not np.isfinite(score):
             raise ValueError(f"the score is not finite; '{training.env_id}' pays NaN or infinite rewards")
@@ -103,10 +107,16 @@ def train(
     return result, run.curves
 
 
-def _play_random(training: Training, saver: Saver) -> _Run:
+def _play_random(training: Training, saver: Saver, reporter: Reporter) -> _Run:
     """Play the random agent."""
     trials = saver.resume() or random_agent.Trials(_now())
-    random_agent.play(trials, training, saver.at_boundary)
+
+    def at_boundary(trials: random_agent.Trials) -> None:
+        saver.at_boundary(trials)
+        reporter.mark(trials.timesteps)
+        reporter.report(Phase.EVALUATING, trials.timesteps)
+
+    random_agent.play(trials, training, at_boundary)
     return _Run(
         tuple(trials.scores),
         trials.timesteps,
@@ -117,7 +127,9 @@ def _play_random(training: Training, saver: Saver) -> _Run:
     )
 
 
-def _learn(training: Training, folder: Path, settings: TrainSettings, saver: Saver, tracker: Tracker | None) -> _Run:
+def _learn(  # noqa: PLR0913, PLR0917  # what `train` has
+    training: Training, folder: Path, settings: TrainSettings, saver: Saver, reporter: Reporter, tracker: Tracker | None
+) -> _Run:
     """Train an agent and evaluate it."""
     device = machine.device_kind(settings.device)
     agent = saver.resume() or learner.begin(training, device, _now())
@@ -125,9 +137,11 @@ def _learn(training: Training, folder: Path, settings: TrainSettings, saver: Sav
     agent.model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]) if writes_events else Logger(None, []))
     if not agent.learned:
         tracking = [] if tracker is None else [TrackingCallback(tracker, training.total_timesteps)]
-        learner.learn(agent, training.total_timesteps, saver, tracking)
+        learner.learn(agent, training.total_timesteps, saver, [ReportingCallback(reporter), *tracking])
     started = time.monotonic()
-    scores = learner.evaluate(agent, int(training.evaluation["n_episodes"]))
+    evaluated = partial(reporter.report, Phase.EVALUATING, agent.timesteps)
+    evaluated()
+    scores = learner.evaluate(agent, int(training.evaluation["n_episodes"]), evaluated)
     learner.close(agent)
     return _Run(
         episode_scores=scores,

@@ -16,6 +16,7 @@ import pytest
 
 from rlhpc.errors import RlhpcError, StorageError
 from rlhpc.results.lease import LEASE, Leases
+from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import RESULT, Store
 from rlhpc.training import node
 from rlhpc.training.checkpoint import Checkpoints
@@ -78,6 +79,7 @@ def test_a_training_that_is_killed_again_and_again_ends_no_other_and_is_recorded
     assert "SIGKILL" in reason
     assert attempts_of(store, victim) == [(number, "killed") for number in range(1, node.MAX_INTERRUPTIONS + 2)]
     assert {attempt["exit_code"] for attempt in store.read_attempts(victim)} == {-signal.SIGKILL}
+    assert [attempt["will_retry"] for attempt in store.read_attempts(victim)] == [True] * node.MAX_INTERRUPTIONS + [False]
     assert store.read(victim) is None
 
 
@@ -133,6 +135,9 @@ def test_a_training_that_raises_leaves_its_traceback(tmp_path, make_training, se
     assert "traceback" in first["remedy"]
     assert "Traceback" in first["traceback"]
     assert second["attempt"] == 2
+    assert [first["will_retry"], second["will_retry"]] == [True, False]
+    assert has_given_up([first, second])
+    assert not has_given_up([first])
     assert "Traceback" in (store.folder(wrong) / OUTPUT_LOG).read_text()
 
 
