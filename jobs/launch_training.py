@@ -1,74 +1,51 @@
-"""Train every agent of a grid: leave out what is stored, plan, and carry out the rest.
+"""Train every agent of a grid: leave out what is stored or in the queue, plan, and submit or carry out the rest.
 
 examples:
+  python jobs/launch_training.py --partition gpu
+      submit the default grid (760 trainings) to Slurm as an array of nodes, 2 GPUs x 12 trainings each
   python jobs/launch_training.py --dry-run
-      print the plan of the default grid (760 trainings) and write nothing
+      print its plan and price, and write nothing
+  python jobs/launch_training.py --partition gpu --only-failed
+      submit again what failed, after its cause was mended
   python jobs/launch_training.py --config configs/demo.yaml --cluster local
       train a small grid on this machine
   python jobs/launch_training.py --cluster local name=mine envs=[CartPole-v1] algos=[ppo,dqn] seeds=[1,2]
       any registered Gymnasium environment, with or without a benchmark
 
-Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored, and continues what was stopped or
-killed from its last checkpoint. On SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and leaves; a second one kills (130).
-Exit codes: 0 all stored, 1 a training failed (the summary names it) or nothing can be written any more, 2 the command line or
-configuration is wrong, 75 not finished (stopped, or in the hands of another launch): start again to continue.
+Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored and not in the queue, and continues
+what was stopped or killed from its last checkpoint. Ways to follow it: python jobs/status.py <logs_dir>/<name>
+
+On Slurm it returns when the arrays are submitted; an element that reaches its time limit or is preempted saves all trainings and
+is requeued. Here (--cluster local) it returns when all is done; on SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and
+leaves; a second one kills (130).
+Exit codes: 0 all stored, or submitted; 1 a training failed (the summary names it), nothing can be written any more, or Slurm
+refused; 2 the command line or configuration is wrong, or the site cannot give what is asked; 75 not finished (stopped, or in the
+hands of another launch): start again to continue.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from rlhpc import __version__, command
+from rlhpc import command
 from rlhpc.benchmarks import load_benchmarks
-from rlhpc.config import CONFIGS, load, to_yaml
-from rlhpc.errors import ConfigError, InputError
+from rlhpc.cluster import slurm as programs
+from rlhpc.cluster.site import Site, read_site
+from rlhpc.config import load, to_yaml
+from rlhpc.errors import STOPPED, ConfigError, InputError, SlurmError
 from rlhpc.files import writable_folder, write_text
+from rlhpc.launch import slurm, text
+from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.records import Training
 from rlhpc.results import ledger
-from rlhpc.results.store import Store
-from rlhpc.training import grid, launch_text, local, node, outcome, plan, registry, stop
+from rlhpc.results.missing import count, has_given_up
+from rlhpc.training import grid, local, node, outcome, registry
 from rlhpc.training.algos import load_algos, unknown_blocks
-from rlhpc.training.settings import TrainSettings
-from rlhpc.training.tracking import WandbConfig
-
-DEFAULTS = CONFIGS / "launch_training.yaml"
-
-
-@dataclass(frozen=True)
-class LaunchConfig(grid.GridConfig):
-    """Everything this job can be told; the keys of configs/launch_training.yaml."""
-
-    name: str = "default"
-    logs_dir: str = "logs"
-    packing: plan.PackingConfig = field(default_factory=plan.PackingConfig)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    tensorboard: bool = True
-    checkpoint_minutes: float = 10.0
-    stop_seconds: float = 60.0
-    wandb: WandbConfig = field(default_factory=WandbConfig)
-
-    def __post_init__(self) -> None:
-        """Refuse what is out of range, all at once."""
-        found = [*self.faults(), *self.packing.faults(), *self.wandb.faults()]
-        if not 0 <= self.checkpoint_minutes < float("inf"):
-            found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be a number, 0 (at every rollout) or more.")
-        if not 1 <= self.stop_seconds < float("inf"):
-            found.append(f"stop_seconds = {self.stop_seconds} must be a number, at least 1.")
-        if not re.fullmatch(r"\w[\w.+-]*", self.name):
-            found.append(f"name = '{self.name}' must be a folder's name of letters, digits, '.', '_', '+' and '-'.")
-        if found:
-            raise ConfigError(*found)
-
-    @property
-    def store(self) -> Store:
-        """The results of this grid."""
-        return Store(Path(self.logs_dir) / self.name)
+from rlhpc.training.estimate import Hours, measured_hours
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,64 +57,126 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--gpus-per-node", type=int, metavar="N", help="GPUs of one array element")
     built.add_argument("--trainings-per-gpu", type=int, metavar="N", help="trainings at once on each GPU")
     built.add_argument("--max-nodes", type=int, metavar="N", help="at most this many array elements")
+    built.add_argument("--only-failed", action="store_true", help="only what failed, and was given up")
     built.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     return built
 
 
 def main(args: argparse.Namespace) -> int:
     """Plan and launch."""
-    config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *_flags_as_overrides(args)])
+    flags = flags_as_overrides(
+        packing__gpus_per_node=args.gpus_per_node,
+        packing__trainings_per_gpu=args.trainings_per_gpu,
+        packing__max_nodes=args.max_nodes,
+        slurm__partition=args.partition,
+    )
+    config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags])
     expanded, store = _expand(config), config.store
     found = ledger.check(store, expanded.trainings)
     ledger.refuse_changed(found, store)
+    wanted = found.to_train
+    if args.only_failed:
+        wanted = tuple(training for training in wanted if has_given_up(store.read_attempts(training)))
     cluster = _cluster(args)
-    gpus = local.usable_gpus(config.device)
-    if cluster == "local":
-        nodes = local.pack_here(found.to_train, config.packing, gpus)
-    else:
-        nodes = plan.pack_array(found.to_train, config.packing)
     facts = {"name": config.name, "results": str(store.root), "cluster": cluster}
-    facts |= launch_text.facts_of(expanded, found, nodes)
+    launch = _Launch(args, config, expanded, found, wanted, facts)
+    return _submit(launch) if cluster == "slurm" else _carry_out(launch)
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """What `main` has found out."""
+
+    args: argparse.Namespace
+    config: LaunchConfig
+    expanded: grid.Grid
+    found: ledger.Ledger
+    wanted: Sequence[Training]
+    facts: dict[str, Any]
+
+    @property
+    def hours(self) -> Hours:
+        """How long a training takes."""
+        return measured_hours(self.found.results)
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Say what is going to be done, where the answer is text; a plan that is the answer itself is `command.answer`."""
+        if not self.args.json:
+            print(text.before(facts))
+
+
+def _carry_out(launch: _Launch) -> int:
+    """Train on this machine."""
+    args, config, store, hours = launch.args, launch.config, launch.config.store, launch.hours
+    gpus = local.usable_gpus(config.device)
+    nodes = local.pack_here(launch.wanted, config.packing, gpus, hours)
+    facts = launch.facts | text.facts_of(launch.expanded, launch.found, nodes, hours)
     if args.dry_run:
-        command.answer(args, facts, launch_text.before(facts))
+        command.answer(args, facts, text.before(facts))
         return 0
-    if not args.json:
-        print(launch_text.before(facts))
-    writable_folder(store.trainings)
-    print(write_text(store.config, to_yaml(config)), file=command.notes(args))
-    if kept := store.set_aside_grid():
-        print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)
-    print(store.write_grid(expanded.trainings), file=command.notes(args))
-    for training, _ in found.damaged:
-        if moved := store.set_aside(training):
-            print(f"the damaged result was kept as {moved}", file=sys.stderr)
-    for training in found.stored:
-        node.tidy(store, training)
-    done = local.carry_out(nodes, gpus, store, _settings(config, gpus))
-    store.write_grid(expanded.trainings)  # once more: a launch that began at the same moment may have left them out
+    launch.tell(facts)
+    _prepare(launch)
+    done = outcome.Outcome()
+    if nodes:
+        done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
+    store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
     summary = {**facts, **outcome.describe(done), "config": str(store.config), "trainings": str(store.trainings)}
-    command.answer(args, summary, launch_text.after(done, store))
+    command.answer(args, summary, text.after(done, store))
     if done.stopped or done.elsewhere:
-        return stop.STOPPED
+        return STOPPED
     return 1 if done.failed else 0
 
 
-def _settings(config: LaunchConfig, gpus: Sequence[str]) -> TrainSettings:
-    """Say how the trainings are carried out here."""
-    return TrainSettings(
-        group=config.name,
-        device=local.device(config.device, gpus),
-        tensorboard=config.tensorboard,
-        wandb=config.wandb,
-        checkpoint_minutes=config.checkpoint_minutes,
-        stop_seconds=config.stop_seconds,
-    )
+def _submit(launch: _Launch) -> int:
+    """Submit to Slurm; a dry run where there is none only plans."""
+    args, config, store, hours = launch.args, launch.config, launch.config.store, launch.hours
+    site = _site(args)
+    queued = slurm.in_queue(store, launch.wanted) if site else {}
+    planned = slurm.plan([training for training in launch.wanted if training.name not in queued], config, hours, site)
+    asked = slurm.request(planned, config, hours)
+    facts = launch.facts | text.facts_of(launch.expanded, launch.found, planned.nodes, hours)
+    facts |= slurm.describe(planned, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
+    if site and planned.nodes:
+        slurm.refuse(site, asked)
+    if args.dry_run or site is None or not planned.nodes:
+        command.answer(args, facts, text.before(facts))
+        return 0
+    launch.tell(facts)
+    for warning in slurm.refuse_unshared(store, config, site):
+        print(f"warning: {warning}", file=sys.stderr)
+    _prepare(launch)
+    submitted = []
+    for array in slurm.submit(planned, config, store):
+        submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})
+        print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", file=command.notes(args), flush=True)
+    command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
+    return 0
 
 
-def _flags_as_overrides(args: argparse.Namespace) -> list[str]:
-    """Turn flags into the configuration keys they are short for."""
-    flags = {"gpus_per_node": args.gpus_per_node, "trainings_per_gpu": args.trainings_per_gpu, "max_nodes": args.max_nodes}
-    return [f"packing.{name}={value}" for name, value in flags.items() if value is not None]
+def _site(args: argparse.Namespace) -> Site | None:
+    """Ask Slurm for its settings; a dry run does without where there is none, or none that answers."""
+    if not args.dry_run:
+        return read_site()
+    try:
+        return read_site() if programs.is_there() else None
+    except SlurmError as error:
+        print(f"warning: planned without the site's limits: {error}", file=sys.stderr)
+        return None
+
+
+def _prepare(launch: _Launch) -> None:
+    """Write down what is launched; keep damaged records aside, and tidy up beside stored results."""
+    store, notes = launch.config.store, command.notes(launch.args)
+    writable_folder(store.trainings)
+    print(write_text(store.config, to_yaml(launch.config)), file=notes)
+    if kept := store.set_aside_grid():
+        print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)
+    print(store.write_grid(launch.expanded.trainings), file=notes)
+    for training, _ in launch.found.damaged:
+        if moved := store.set_aside(training):
+            print(f"the damaged result was kept as {moved}", file=sys.stderr)
+    for training in launch.found.stored:
+        node.tidy(store, training)
 
 
 def _expand(config: LaunchConfig) -> grid.Grid:
@@ -159,16 +198,17 @@ def _expand(config: LaunchConfig) -> grid.Grid:
 
 def _cluster(args: argparse.Namespace) -> str:
     """Decide where the trainings are carried out."""
+    has_slurm = programs.is_there()
     if args.dry_run and args.cluster == "auto":
         return "slurm"
-    cluster = args.cluster if args.cluster != "auto" else ("slurm" if shutil.which("sbatch") else "local")
+    cluster = args.cluster if args.cluster != "auto" else ("slurm" if has_slurm else "local")
     if cluster == "local" and args.partition:
         why = "--cluster local trains on this machine" if args.cluster == "local" else "there is no sbatch on PATH"
         raise InputError(f"--partition needs Slurm, but {why}. Log in to a cluster, or use --cluster local without --partition.")
-    if cluster == "slurm" and not args.dry_run:
+    if cluster == "slurm" and not has_slurm and not args.dry_run:
         raise InputError(
-            f"rlhpc {__version__} plans for Slurm (--dry-run) but does not submit yet. Inside an allocation, --cluster local"
-            " trains on every GPU it sees: sbatch --gpus=2 --wrap 'python jobs/launch_training.py --cluster local'"
+            "--cluster slurm needs Slurm, but there is no sbatch on PATH. Log in to a cluster, or use --cluster local to train on"
+            " this machine."
         )
     return cluster
 

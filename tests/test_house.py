@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "results": {"errors", "files", "records"},
     "training": {"errors", "files", "records", "config", "results"},
     "search": {"errors", "files"},
+    "launch": {"errors", "files", "config", "records", "results", "training", "cluster"},
     "report": {"errors", "files", "results", "search"},
 }
 # Heavy package -> the only files, or folders of files, that import it.

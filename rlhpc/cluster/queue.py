@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.slurm import ask, lines, minutes
+from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines, minutes
 
 PENDING = "PENDING"
 _FORMAT = "%i|%K|%j|%T|%r|%N|%L|%S"  # squeue(1): job, array index, name, state, reason, nodes, time left, (expected) start
@@ -83,7 +83,7 @@ class QueuedElement:
         return self.state == PENDING
 
 
-def read_queue(job_names: Sequence[str]) -> list[QueuedElement]:
+def read_queue(job_names: Sequence[str], timeout_seconds: float = ANSWER_SECONDS) -> list[QueuedElement]:
     """Ask Slurm once for all jobs of these names that have not ended.
 
     Raises
@@ -92,7 +92,19 @@ def read_queue(job_names: Sequence[str]) -> list[QueuedElement]:
     """
     if not job_names:
         return []
-    return list(parse_queue(ask("squeue", "--array", "--noheader", f"--name={','.join(job_names)}", f"--format={_FORMAT}")))
+    wanted = f"--name={','.join(job_names)}"
+    told = ask("squeue", "--array", "--noheader", wanted, f"--format={_FORMAT}", timeout_seconds=timeout_seconds)
+    return list(parse_queue(told))
+
+
+def count_own_jobs() -> int:
+    """Ask Slurm how many jobs of this user, elements of arrays counted each, have not ended.
+
+    Raises
+    ------
+    SlurmError
+    """
+    return len(list(lines(ask("squeue", "--me", "--array", "--noheader", "--format=%i"))))
 
 
 def parse_queue(text: str) -> Iterator[QueuedElement]:

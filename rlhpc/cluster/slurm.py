@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -36,6 +38,19 @@ def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS) -> str:
     if ran.returncode:
         raise SlurmError(f"'{spelled}' failed: {ran.stderr.strip() or f'exit code {ran.returncode}'}")
     return ran.stdout
+
+
+@contextlib.contextmanager
+def outside_of_jobs() -> Iterator[None]:
+    """Forget the job that we may be in: its array and its cores would leak into what is submitted from inside it."""
+    before = dict(os.environ)
+    if "SLURM_JOB_ID" in before:
+        for name in [name for name in before if name.startswith(("SLURM_", "SRUN_")) and name != "SLURM_CONF"]:
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def fields(line: str) -> dict[str, str]:

@@ -10,11 +10,12 @@ from rlhpc.results.ledger import Ledger
 from rlhpc.results.missing import count
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
+from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
 
 
-def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan]) -> dict[str, Any]:
+def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: Hours = prior_hours) -> dict[str, Any]:
     """Gather what is to be said before a launch, in words that JSON knows.
 
     Parameters
@@ -24,6 +25,8 @@ def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan]) -> dict[
         What is stored of it.
     nodes : sequence of NodePlan
         The plan of the rest.
+    hours : callable
+        How long a training takes.
     """
     kinds = Counter((training.benchmark, training.algo, training.total_timesteps) for training in grid.trainings)
     return {
@@ -33,7 +36,8 @@ def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan]) -> dict[
         "kinds": [{"benchmark": key[0], "algo": key[1], "total_timesteps": key[2], "n": n} for key, n in kinds.items()],
         "incompatible": [{"algo": algo, "env_id": env_id} for algo, env_id in grid.incompatible],
         "damaged": [{"training": training.name, "reason": reason} for training, reason in found.damaged],
-        **plan.describe(nodes),
+        "estimates": "measured" if found.results else "priors",
+        **plan.describe(nodes, hours),
     }
 
 
@@ -43,7 +47,8 @@ def before(facts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : mapping
-        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``cluster``.
+        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``cluster``; for Slurm also those of
+        `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [
@@ -57,16 +62,50 @@ def before(facts: Mapping[str, Any]) -> str:
         lines.append("Left out, because the algorithm cannot act in the environment's action space:")
         lines += [f"  {algo} in {len(env_ids)}: {', '.join(env_ids)}" for algo, env_ids in by_algo.items()]
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
-    lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {facts['n_to_train']} to train.")
+    queued = f"{facts['n_in_queue']} wait or run in the queue; " if facts.get("n_in_queue") else ""
+    lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {queued}{facts['n_to_train']} to train.")
     if facts["n_to_train"] and facts["cluster"] == "slurm":
-        lines.append(
-            f"{facts['n_array_elements']} array elements of {facts['gpus_per_node']} GPUs x {facts['trainings_per_gpu']}"
-            f" trainings; about {facts['estimated_gpu_hours']:,.0f} GPU-hours, the longest element"
-            f" {facts['estimated_hours']:.0f} hours (priors of an A100; short ones end much earlier)."
-        )
+        lines += _price(facts)
     elif facts["n_to_train"]:
         lines.append(f"On this machine, {facts['gpus_per_node'] * facts['trainings_per_gpu']} at a time, the long ones first.")
     return "\n".join(lines)
+
+
+def _price(facts: Mapping[str, Any]) -> list[str]:
+    """Say what a plan for Slurm takes, and what it costs."""
+    element, n_gpus, at_once = facts["element"], facts["gpus_per_node"], facts["trainings_per_gpu"]
+    what = f"{n_gpus} GPUs x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
+    price = f"{facts['estimated_gpu_hours']:,.0f} GPU-hours" if n_gpus else f"{facts['estimated_node_hours']:,.0f} node-hours"
+    source = "your own trainings so far, else by priors" if facts["estimates"] == "measured" else "priors"
+    walls = ", ".join(f"{hours:,.0f} on {n_nodes}" for n_nodes, hours in facts["estimated_wall_hours"].items())
+    where = f"partition {element['partition']}" if element["partition"] else "the default partition"
+    elements = (
+        f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element"
+        f" {facts['estimated_hours']:.0f} hours (by {source} of an A100; short ones end much earlier)."
+    )
+    asks = (
+        f"Each takes {element['cpus']} cores, {element['memory_gb']:.0f} GB and {_duration(element['timeout_min'])} in {where};"
+        " what is not done then is saved, requeued and continued."
+    )
+    return [
+        elements,
+        f"Hours until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
+        asks,
+        f"About {facts['n_files']:,} files and {facts['gigabytes']:,.1f} GB will be written.",
+        *facts["notes"],
+    ]
+
+
+def submitted(arrays: Sequence[Mapping[str, str]], store: Store) -> str:
+    """Say what was submitted, and how to follow and stop it."""
+    jobs = " ".join(array["job_id"] for array in arrays)
+    return "\n".join(
+        [
+            *(f"output of job {array['job_id']}: {array['logs']} (%a: the element)" for array in arrays),
+            f"follow it: python jobs/status.py {store.root} --watch",
+            f"stop it: scancel {jobs} (launch again to go on)",
+        ]
+    )
 
 
 def after(outcome: Outcome, store: Store) -> str:
@@ -86,6 +125,10 @@ def after(outcome: Outcome, store: Store) -> str:
         for training, reason in outcome.failed:
             lines += [f"  {training.name}: {reason}", f"    see {store.folder(training) / ATTEMPTS}"]
     return "\n".join(lines)
+
+
+def _duration(minutes: int) -> str:
+    return f"{minutes / 60:g} hours" if minutes >= 60 else f"{minutes} minutes"
 
 
 def _steps(total_timesteps: int) -> str:

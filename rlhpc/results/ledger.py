@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rlhpc.errors import DamagedResultError, InputError
-from rlhpc.records import Training
+from rlhpc.records import Result, Training
 from rlhpc.results.store import Store
 
 CHANGES_SHOWN = 5
@@ -18,7 +18,8 @@ class Ledger:
 
     Attributes
     ----------
-    stored : tuple of Training
+    results : tuple of Result
+        Of the stored ones.
     missing : tuple of Training
     changed : tuple of (Training, str)
         Stored with another budget or other hyperparameters than the grid has now; with the difference.
@@ -26,10 +27,15 @@ class Ledger:
         Their stored result does not verify; with the reason.
     """
 
-    stored: tuple[Training, ...]
+    results: tuple[Result, ...]
     missing: tuple[Training, ...]
     changed: tuple[tuple[Training, str], ...]
     damaged: tuple[tuple[Training, str], ...]
+
+    @property
+    def stored(self) -> tuple[Training, ...]:
+        """The trainings that are stored as the grid has them."""
+        return tuple(result.training for result in self.results)
 
     @property
     def to_train(self) -> tuple[Training, ...]:
@@ -39,7 +45,7 @@ class Ledger:
 
 def check(store: Store, trainings: Iterable[Training]) -> Ledger:
     """Look up every training of a grid in the store."""
-    stored, missing = [], []
+    results, missing = [], []
     changed, damaged = [], []
     for training in trainings:
         try:
@@ -52,8 +58,8 @@ def check(store: Store, trainings: Iterable[Training]) -> Ledger:
         elif result.training != training:
             changed.append((training, difference(result.training, training)))
         else:
-            stored.append(training)
-    return Ledger(tuple(stored), tuple(missing), tuple(changed), tuple(damaged))
+            results.append(result)
+    return Ledger(tuple(results), tuple(missing), tuple(changed), tuple(damaged))
 
 
 def refuse_changed(found: Ledger, store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhpc.errors import AlreadyStoredError
+from rlhpc.errors import STOPPED, AlreadyStoredError
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.store import Store
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from rlhpc.training.saving import Saver
 
 OUTPUT_LOG = "output.log"
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
     """
     # Ended by the kernel with the process that it was forked from, as that is with the supervisor; the connection alone would
     # do where that is stopped and cannot end.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    stop.leave_with_parent(signal.SIGKILL)
     os.setsid()  # a group of its own: signals to the supervisor's are the supervisor's to pass on; all in it ends with it
     folder = attempt.store.folder(attempt.training)
     if attempt.gpu is not None:
@@ -101,7 +99,7 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
     try:
         result, curves = train(attempt.training, folder, attempt.settings, attempt.number, saver)
     except Stopped:
-        os._exit(stop.STOPPED)
+        os._exit(STOPPED)
     if attempt.store.read(attempt.training) is None:  # else another supervisor's attempt was faster, and came to the same
         curves.write(folder)
         with contextlib.suppress(AlreadyStoredError):

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from rlhpc.errors import ForeignCheckpointError
-from rlhpc.training.stop import STOPPED
+from rlhpc.errors import STOPPED, ForeignCheckpointError
 
 LONGEST_REASON = 1_000  # characters
 LONGEST_TRACEBACK = 20_000  # characters; a pipe holds this much without a reader

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rlhpc.records import Training
 from rlhpc.results.store import Store
 from rlhpc.training import node, places, plan, stop
+from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress
 from rlhpc.training.settings import TrainSettings
@@ -23,7 +24,9 @@ def device(wanted: str, gpus: Sequence[str]) -> str:
     return "cuda" if wanted == "auto" and gpus else wanted
 
 
-def pack_here(trainings: Sequence[Training], packing: plan.PackingConfig, gpus: Sequence[str]) -> tuple[plan.NodePlan, ...]:
+def pack_here(
+    trainings: Sequence[Training], packing: plan.PackingConfig, gpus: Sequence[str], hours: Hours = prior_hours
+) -> tuple[plan.NodePlan, ...]:
     """Pack trainings on this machine: as many at once on each GPU as configured; without a GPU, one on each core.
 
     Returns
@@ -32,14 +35,11 @@ def pack_here(trainings: Sequence[Training], packing: plan.PackingConfig, gpus: 
         One; none if there is nothing to train.
     """
     at_once = packing.trainings_per_gpu or (plan.TRAININGS_PER_GPU if gpus else len(os.sched_getaffinity(0)))
-    return plan.pack(trainings, n_gpus=max(len(gpus), 1), trainings_per_gpu=at_once, max_nodes=1)
+    return plan.pack(trainings, n_gpus=max(len(gpus), 1), trainings_per_gpu=at_once, max_nodes=1, hours=hours)
 
 
-def carry_out(nodes: Sequence[plan.NodePlan], gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:
-    """Carry out what `pack_here` planned, show how far it is, and stop in good order on a signal."""
-    if not nodes:
-        return Outcome()
-    (here,) = nodes
+def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:
+    """Carry out what is planned for this machine, show how far it is, and stop in good order on a signal."""
     progress = Progress(len(here.trainings))
     try:
         with stop.on_signals(settings.stop_seconds) as heard:

@@ -14,10 +14,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from rlhpc.errors import STOPPED
 from rlhpc.records import Training
 from rlhpc.training import checkpoint, machine, snapshot
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import STOPPED, Stop
+from rlhpc.training.stop import Stop
 
 # A stop may have to wait for the end of a rollout. Where rollouts take longer than this, the state at the beginning of each is
 # kept in memory, ready to be written. That takes 0.1 s, and so under 1 % of the time; 1 s where a replay buffer of a million

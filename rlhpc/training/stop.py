@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import time
@@ -10,10 +11,15 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-STOPPED = 75  # exit code of a training, and of a launch, that was stopped and is to be continued; EX_TEMPFAIL of sysexits.h
 # Slurm sends SIGTERM a fixed time before SIGKILL (KillWait, 30 s by default), whatever was asked for.
 SECONDS_AFTER_SIGTERM = 20.0
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # what schedulers send before they kill
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+def leave_with_parent(signum: int) -> None:
+    """Have the kernel send this process a signal when the one that started it has ended, however that came about."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum)
 
 
 def seconds_after(signum: int, stop_seconds: float) -> float:
@@ -79,6 +85,7 @@ def on_signals(stop_seconds: float) -> Iterator[Stop]:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heard.remove(signal.SIGHUP)
     before: dict[int, Any] = {signum: signal.signal(signum, request) for signum in heard}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)  # whoever started us may have kept them back until they can be heard
     try:
         yield stop
     finally:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from rlhpc.records import Training
+from rlhpc.launch import text
+from rlhpc.records import Result, Training
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import Store
-from rlhpc.training import launch_text
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import pack
@@ -17,10 +17,13 @@ RANDOM = Training("b", "X-v0", "random", 1, "Discrete", 0, {"class": "Random"})
 GRID = Grid((PPO, replace(PPO, seed=2), RANDOM), (("sac", "X-v0"), ("sac", "Y-v0")))
 
 
-def facts(*to_train, cluster="local", stored=(), damaged=()):
-    found = Ledger(tuple(stored), tuple(to_train), (), tuple(damaged))
-    nodes = pack(found.to_train, n_gpus=2, trainings_per_gpu=3)
-    return {"name": "mine", "results": "logs/mine", "cluster": cluster, **launch_text.facts_of(GRID, found, nodes)}
+def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0):
+    results = [Result(each, 1.0, (1.0,), 1, 3600.0, 0.0, "", "") for each in stored]
+    found = Ledger(tuple(results), tuple(to_train), (), tuple(damaged))
+    nodes = pack(found.to_train, n_gpus=n_gpus, trainings_per_gpu=3)
+    told = {"name": "mine", "results": "logs/mine", "cluster": cluster, **text.facts_of(GRID, found, nodes)}
+    element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition}
+    return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
 
 def test_facts_count_the_grid_what_is_stored_and_what_is_left():
@@ -36,7 +39,7 @@ def test_facts_count_the_grid_what_is_stored_and_what_is_left():
 
 
 def test_a_plan_for_this_machine_says_how_many_at_once():
-    lines = launch_text.before(facts(PPO, stored=[RANDOM], damaged=[(GRID.trainings[1], "cut")])).splitlines()
+    lines = text.before(facts(PPO, stored=[RANDOM], damaged=[(GRID.trainings[1], "cut")])).splitlines()
     assert lines == [
         "3 trainings in the grid 'mine':",
         "     2  b            ppo              1,000,000 agent steps",
@@ -49,25 +52,44 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
     ]
 
 
+ELEMENT = (
+    "1 array element of 2 GPUs x 3 trainings; about 2 GPU-hours, the longest element 1 hours "
+    "(by priors of an A100; short ones end much earlier)."
+)
+
+
 def test_a_plan_for_slurm_says_what_it_costs():
-    assert launch_text.before(facts(PPO, cluster="slurm")).splitlines()[-1] == (
-        "1 array elements of 2 GPUs x 3 trainings; about 2 GPU-hours, the longest element 1 hours "
-        "(priors of an A100; short ones end much earlier)."
+    assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-6:] == [
+        "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
+        ELEMENT,
+        "Hours until all is done, by the number of nodes that the cluster gives at a time: 1 on 1.",
+        "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
+        "About 1,234 files and 5.7 GB will be written.",
+        "A note.",
+    ]
+
+
+def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():
+    lines = text.before(facts(PPO, cluster="slurm", n_gpus=0, stored=[GRID.trainings[1]])).splitlines()
+    assert lines[-5] == (
+        "1 array element of 3 trainings on cores; about 1 node-hours, the longest element 1 hours "
+        "(by your own trainings so far, else by priors of an A100; short ones end much earlier)."
     )
+    assert "in the default partition; " in lines[-3]
 
 
 @pytest.mark.parametrize("cluster", ["slurm", "local"])
 def test_where_nothing_is_left_the_plan_ends_with_that(cluster):
-    assert launch_text.before(facts(cluster=cluster, stored=GRID.trainings)).endswith("3 are stored in logs/mine; 0 to train.")
+    assert text.before(facts(cluster=cluster, stored=GRID.trainings)).endswith("3 are stored in logs/mine; 0 to train.")
 
 
 def test_after_a_launch_every_failure_is_named_with_its_record(tmp_path):
     store = Store(tmp_path)
-    assert launch_text.after(Outcome([PPO], [(RANDOM, "killed by SIGKILL")]), store).splitlines() == [
+    assert text.after(Outcome([PPO], [(RANDOM, "killed by SIGKILL")]), store).splitlines() == [
         f"1 training stored in {tmp_path}/trainings",
         "1 failed; start again to try them again:",
         "  b/X-v0/random/1: killed by SIGKILL",
         f"    see {tmp_path}/trainings/b/X-v0/random/1/attempts.json",
     ]
-    assert launch_text.after(Outcome([PPO]), store) == f"1 training stored in {tmp_path}/trainings"
-    assert launch_text.after(Outcome(), store).startswith("Nothing to train: ")
+    assert text.after(Outcome([PPO]), store) == f"1 training stored in {tmp_path}/trainings"
+    assert text.after(Outcome(), store).startswith("Nothing to train: ")

@@ -8,7 +8,7 @@ import pytest
 from rlhpc.errors import ForeignCheckpointError
 from rlhpc.training import endings
 from rlhpc.training.endings import Kind, of_exception, of_exit_code
-from rlhpc.training.stop import STOPPED
+from rlhpc.errors import STOPPED
 
 
 def chained(error, cause):

@@ -5,11 +5,8 @@ import os
 import pytest
 
 from rlhpc.records import Training
-from rlhpc.results.store import Store
 from rlhpc.training import local
-from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import TRAININGS_PER_GPU, PackingConfig
-from rlhpc.training.settings import TrainSettings
 
 TRAININGS = [Training("b", "X-v0", "ppo", seed, "Discrete", 1_000, {"class": "PPO"}) for seed in range(40)]
 
@@ -29,10 +26,8 @@ def test_all_trainings_are_packed_on_one_node_with_the_gpus_that_there_are(gpus,
     assert list(here.trainings) == TRAININGS
 
 
-def test_nothing_to_train_is_carried_out_at_once(tmp_path):
+def test_nothing_to_train_needs_no_plan():
     assert local.pack_here([], PackingConfig(), ()) == ()
-    assert local.carry_out((), (), Store(tmp_path), TrainSettings("g")) == Outcome()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_on_the_cpu_no_gpu_is_used(monkeypatch):

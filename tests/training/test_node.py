@@ -14,7 +14,7 @@ from multiprocessing import forkserver
 import psutil
 import pytest
 
-from rlhpc.errors import RlhpcError, StorageError
+from rlhpc.errors import STOPPED, RlhpcError, StorageError
 from rlhpc.results.lease import LEASE, Leases
 from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import RESULT, Store
@@ -24,7 +24,7 @@ from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.node import supervise
 from rlhpc.training.places import places
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import STOPPED, Stop
+from rlhpc.training.stop import Stop
 
 LONG = 200_000  # agent steps; a minute at least
 EAGER = TrainSettings("test", "cpu", tensorboard=False, checkpoint_minutes=0, stop_seconds=10)
@@ -390,7 +390,8 @@ from rlhpc.training.node import supervise
 from rlhpc.training.places import places
 from rlhpc.training.progress import Progress
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import STOPPED, on_signals
+from rlhpc.errors import STOPPED
+from rlhpc.training.stop import on_signals
 
 if __name__ == "__main__":
     hyperparameters = {"class": "PPO", "n_envs": 1, "n_steps": 64, "batch_size": 64}

@@ -9,7 +9,7 @@ from rlhpc.benchmarks import load_benchmarks
 from rlhpc.records import Training
 from rlhpc.training.algos import load_algos
 from rlhpc.training.grid import GridConfig, expand
-from rlhpc.training.plan import NodePlan, PackingConfig, describe, estimate_hours, pack, pack_array
+from rlhpc.training.plan import NodePlan, PackingConfig, describe, prior_hours, pack, pack_array
 
 
 def make(seed, timesteps, **hyperparameters):
@@ -70,20 +70,20 @@ def test_there_are_as_many_nodes_as_give_each_a_place_but_never_more_than_allowe
 @given(grids(), ONE_TO_4, ONE_TO_4, st.none() | ONE_TO_4)
 def test_every_node_starts_its_longest_training_first_and_ties_keep_the_order(trainings, n_gpus, trainings_per_gpu, max_nodes):
     for node in pack(trainings, n_gpus=n_gpus, trainings_per_gpu=trainings_per_gpu, max_nodes=max_nodes):
-        order = [(-estimate_hours(training), training.seed) for training in node.trainings]
+        order = [(-prior_hours(training), training.seed) for training in node.trainings]
         assert order == sorted(order)
 
 
 @given(grids(), ONE_TO_4, ONE_TO_4)
 def test_with_a_place_for_each_no_node_mixes_longer_and_shorter_than_another(trainings, n_gpus, trainings_per_gpu):
     nodes = pack(trainings, n_gpus=n_gpus, trainings_per_gpu=trainings_per_gpu)
-    flat = [estimate_hours(training) for node in nodes for training in node.trainings]
+    flat = [prior_hours(training) for node in nodes for training in node.trainings]
     assert flat == sorted(flat, reverse=True)
     assert all(len(node.trainings) == n_gpus * trainings_per_gpu for node in nodes[:-1])
 
 
 def loads(nodes):
-    return [sum(estimate_hours(training) for training in node.trainings) for node in nodes]
+    return [sum(prior_hours(training) for training in node.trainings) for node in nodes]
 
 
 @given(grids(), st.integers(1, 3))
@@ -91,14 +91,14 @@ def test_with_fewer_nodes_no_node_has_more_work_than_another_and_its_last_traini
     """What always taking the node with the least work ensures."""
     nodes = pack(trainings, n_gpus=1, trainings_per_gpu=1, max_nodes=max_nodes)
     for node, load in zip(nodes, loads(nodes), strict=True):
-        assert load <= min(loads(nodes)) + estimate_hours(node.trainings[-1]) + 1e-9
+        assert load <= min(loads(nodes)) + prior_hours(node.trainings[-1]) + 1e-9
 
 
 @given(st.lists(st.integers(1, 9), min_size=4, max_size=7), st.integers(2, 3))
 def test_with_fewer_nodes_the_longest_is_within_4_thirds_of_the_best_possible(millions, n_nodes):
     """Graham (1969): the longest processing time first ends within 4/3 - 1/(3 m) of the best of all m ** n divisions."""
     trainings = [make(seed, million * 1_000_000) for seed, million in enumerate(millions)]
-    hours = [estimate_hours(training) for training in trainings]
+    hours = [prior_hours(training) for training in trainings]
     best = min(
         max(sum(hour for hour, place in zip(hours, places, strict=True) if place == node) for node in range(n_nodes))
         for places in product(range(n_nodes), repeat=len(hours))
@@ -123,7 +123,9 @@ def test_nothing_to_do_needs_no_node():
         "gpus_per_node": 0,
         "trainings_per_gpu": 0,
         "estimated_hours": 0.0,
+        "estimated_node_hours": 0,
         "estimated_gpu_hours": 0,
+        "estimated_wall_hours": {},
         "array_elements": [],
     }
 
@@ -141,7 +143,7 @@ def test_nothing_to_do_needs_no_node():
     ],
 )
 def test_durations_come_from_the_priors_and_an_unknown_kind_counts_as_ppo(training, hours):
-    assert estimate_hours(training) == pytest.approx(hours)
+    assert prior_hours(training) == pytest.approx(hours)
 
 
 def makespan(hours, n_places):
@@ -177,9 +179,9 @@ def test_a_plan_is_described_by_names_and_numbers():
 
 
 def test_packing_that_is_out_of_range_is_told_at_once():
-    assert list(PackingConfig().faults()) == list(PackingConfig(1, 1, 1).faults()) == []
-    assert list(PackingConfig(0, -1, 0).faults()) == [
-        "packing.gpus_per_node = 0 must be at least 1.",
+    assert list(PackingConfig().faults()) == list(PackingConfig(0, 1, 1).faults()) == []
+    assert list(PackingConfig(-1, -1, 0).faults()) == [
+        "packing.gpus_per_node = -1 must be at least 0.",
         "packing.trainings_per_gpu = -1 must be at least 1.",
         "packing.max_nodes = 0 must be at least 1.",
     ]

@@ -17,7 +17,7 @@ from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.random_agent import Trials
 from rlhpc.training.saving import Saver, Stopped
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import STOPPED
+from rlhpc.errors import STOPPED
 
 ALWAYS, NEVER = 0.0, 1e9  # minutes between checkpoints
 SECONDS_TO_END = 60  # for a process that is told to stop; far more than any needs

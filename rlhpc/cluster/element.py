@@ -1,0 +1,131 @@
+"""The element of an array: the process that Slurm starts on a node, and that starts the node's supervisor and speaks for it.
+
+The supervisor is a command of its own, which may as well be one inside an image: this process knows nothing of trainings.
+It hands on the signals of Slurm, waits until all is saved, and has Slurm requeue the element.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from submitit import JobEnvironment
+from submitit.helpers import DelayedSubmission
+
+from rlhpc.errors import STOPPED
+
+_TERMINATED = 128 + signal.SIGTERM  # what a shell reports
+_MAX_STARTS = 3  # of a supervisor that is killed, in one life of an element
+_POLL_SECONDS = 0.2
+_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # submitit turns one of them, as the site says, into a call of `checkpoint`
+_LEFTOVERS = "*.save_tmp"
+
+
+class Element:
+    """Carry out one node's share of trainings.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Starts the supervisor. Exit codes: 0 all is stored, `STOPPED` it is to be continued, others: something failed.
+    work : str
+        What it is to carry out; it reads this from standard input.
+    stop_seconds : float
+        Within which it leaves when told to stop.
+    """
+
+    def __init__(self, command: Sequence[str], work: str, stop_seconds: float) -> None:
+        self.command = tuple(command)
+        self.work = work
+        self.stop_seconds = stop_seconds
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._is_told = False
+
+    def __call__(self) -> None:
+        """Start the supervisor and wait for its end; start it again if it is killed."""
+        _remove_leftovers()
+        signal.signal(signal.SIGTERM, self._hand_on)
+        code = self._carry_out()
+        for _ in range(_MAX_STARTS - 1):
+            if code >= 0 or self._is_told:
+                break
+            print(f"the supervisor was killed by signal {-code}; it is started again, and goes on from what is saved", flush=True)
+            code = self._carry_out()
+        if self._is_told:
+            sys.exit(_TERMINATED)
+        if code not in (0, STOPPED):  # STOPPED without having been told: the rest is in the hands of another launch
+            sys.exit(code if code > 0 else 128 - code)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Have everything saved, and return what is to be done when the element is requeued; submitit calls this on a signal."""
+        for signum in _WARNINGS:
+            signal.signal(signum, signal.SIG_IGN)  # a second one must not interrupt this
+        self._tell(signal.SIGUSR2)
+        deadline = time.monotonic() + self.stop_seconds
+        while (code := self._code()) is None and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if code is None:  # what it started ends with it, and goes on from the last checkpoints
+            self._tell(signal.SIGKILL)
+        elif code not in (STOPPED, -signal.SIGUSR2):  # all was done just now: there is nothing to be requeued for
+            sys.exit(max(code, 0))
+        _remove_leftovers()
+        return DelayedSubmission(Element(self.command, self.work, self.stop_seconds))
+
+    def _carry_out(self) -> int:
+        """Run the supervisor; return its exit code, negative for a signal."""
+        print(f"starts {shlex.join(self.command)}", flush=True)
+        with tempfile.TemporaryFile() as work:
+            work.write(self.work.encode())
+            work.seek(0)
+            # Signals wait until it is ready to hear them: before, they would kill it.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, *_WARNINGS})
+            try:
+                self._supervisor = subprocess.Popen(self.command, stdin=work)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        while self._code() is None:
+            time.sleep(_POLL_SECONDS)
+        return self._supervisor.wait()
+
+    def _code(self) -> int | None:
+        """Return the supervisor's exit code, None while it runs.
+
+        Asks the kernel itself: Popen's own methods share a lock, which a signal handler would wait for in vain if it has
+        interrupted the one that holds it.
+        """
+        if self._supervisor is None:
+            return STOPPED  # it has not been started yet
+        if self._supervisor.returncode is not None:
+            return self._supervisor.returncode
+        ended = os.waitid(os.P_PID, self._supervisor.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def _hand_on(self, signum: int, _frame: FrameType | None) -> None:
+        """Tell the supervisor that Slurm is about to kill."""
+        self._is_told = True
+        self._tell(signum)
+
+    def _tell(self, signum: int) -> None:
+        if self._supervisor is not None and self._code() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._supervisor.pid, signum)
+
+
+def _remove_leftovers() -> None:
+    """Remove what submitit was writing for this element when it was killed; it would refuse to write it again."""
+    with contextlib.suppress(RuntimeError, AttributeError):  # not started by submitit: a test
+        environment = JobEnvironment()
+        folder = Path(environment.paths.folder)
+        for path in folder.glob(f"{environment.job_id}_{_LEFTOVERS}"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""A launch on Slurm: what still has to be submitted, what is asked for it, and how the site's limits bound it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rlhpc.cluster import array, checks, sharing, submission
+from rlhpc.cluster.array import Demand, Share
+from rlhpc.cluster.queue import QueuedElement, count_own_jobs
+from rlhpc.cluster.site import Site, max_submit_jobs
+from rlhpc.cluster.submission import Submission
+from rlhpc.errors import InputError
+from rlhpc.launch.assignment import Assignment
+from rlhpc.launch.config import LaunchConfig
+from rlhpc.records import Training
+from rlhpc.results.missing import count, has_given_up
+from rlhpc.results.store import Store
+from rlhpc.training import footprint
+from rlhpc.training.estimate import Hours
+from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array
+
+COMMAND = (sys.executable, "-u", "-m", "rlhpc.launch.assignment")  # of the node's supervisor
+
+
+@dataclass(frozen=True)
+class SlurmPlan:
+    """What a launch submits.
+
+    Attributes
+    ----------
+    nodes : tuple of NodePlan
+        One an element.
+    needs : Demand
+        Of each.
+    array_size : int
+        Elements that an array of this site may have.
+    notes : tuple of str
+        What the site's limits have changed, in words.
+    """
+
+    nodes: tuple[NodePlan, ...]
+    needs: Demand
+    array_size: int
+    notes: tuple[str, ...]
+
+
+def in_queue(store: Store, trainings: Sequence[Training]) -> dict[str, QueuedElement]:
+    """Find which trainings wait or run in the queue already, by name; not those that their supervisor has given up.
+
+    Raises
+    ------
+    SlurmError
+        If Slurm does not answer: nothing may be submitted then, as it could be there twice.
+    """
+    placed = submission.in_queue(submission.read_all(store.root))
+    return {
+        training.name: placed[training.name]
+        for training in trainings
+        if training.name in placed and not has_given_up(store.read_attempts(training))
+    }
+
+
+def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site: Site | None) -> SlurmPlan:
+    """Pack trainings into elements, as many as the site takes.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+    config : LaunchConfig
+    hours : callable
+        How long a training takes.
+    site : Site or None
+        None where there is no Slurm to ask, and the plan is only to be looked at.
+
+    Raises
+    ------
+    InputError
+        If the queue of this user is full.
+    """
+    packing, notes = config.packing, []
+    nodes = pack_array(trainings, packing, hours)
+    room = _room(site)
+    if room is not None and len(nodes) > room:
+        nodes = pack_array(trainings, replace(packing, max_nodes=room), hours)
+        notes.append(
+            f"The site lets you have {room} more jobs in its queue (MaxSubmitJobs), so the trainings are packed into"
+            f" {count(len(nodes), 'element')}, which refill their places."
+        )
+    array_size = max(site.max_array_size, 1) if site else len(nodes)
+    if len(nodes) > array_size:
+        n_arrays = -(-len(nodes) // array_size)
+        notes.append(f"An array of this site has {array_size} elements at most (MaxArraySize): these are {n_arrays} arrays.")
+    partition = site.partition(config.slurm.partition) if site else None
+    needs = array.demand(
+        config.slurm,
+        gpus=packing.gpus_per_node,
+        trainings_at_once=max(packing.gpus_per_node, 1) * (packing.trainings_per_gpu or TRAININGS_PER_GPU),
+        stop_seconds=config.stop_seconds,
+        max_minutes=partition.max_minutes if partition else None,
+    )
+    return SlurmPlan(nodes, needs, array_size, tuple(notes))
+
+
+def _room(site: Site | None) -> int | None:
+    """Return how many more jobs this user may submit; None: any number."""
+    limit = max_submit_jobs(site) if site else None
+    if limit is None:
+        return None
+    n_there = count_own_jobs()
+    if n_there >= limit:
+        raise InputError(
+            f"the site lets you have {limit} jobs in its queue (MaxSubmitJobs), and {n_there} are there. Wait until some have"
+            " ended, or scancel some, and launch again."
+        )
+    return limit - n_there
+
+
+def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Request:
+    """Say what a plan asks of the site, for `rlhpc.cluster.checks`."""
+    trainings = [training for node in planned.nodes for training in node.trainings]
+    gres = config.slurm.options.get("gres")
+    return checks.Request(
+        partition=config.slurm.partition,
+        n_elements=len(planned.nodes),
+        gpus_per_node=planned.needs.gpus,
+        cpus_per_node=planned.needs.cpus,
+        memory_gb=planned.needs.memory_gb,
+        timeout_min=planned.needs.timeout_min,
+        checkpoint_minutes=config.checkpoint_minutes,
+        stop_seconds=planned.needs.signal_seconds,
+        longest_hours=max((makespan(node, hours) for node in planned.nodes), default=0.0),
+        gres=str(gres) if gres else None,
+        n_files=footprint.n_files(trainings),
+        gigabytes=footprint.gigabytes(trainings),
+        has_options=frozenset(config.slurm.options),
+    )
+
+
+def refuse(site: Site, asked: checks.Request) -> None:
+    """Refuse what the site cannot give, before anything is submitted or written.
+
+    Raises
+    ------
+    InputError
+        With every fault.
+    """
+    if faults := checks.refusals(site, asked):
+        raise InputError(*faults)
+
+
+def refuse_unshared(store: Store, config: LaunchConfig, site: Site) -> Sequence[str]:
+    """Refuse a folder of results that the nodes do not see; return what could not be told, in words.
+
+    Raises
+    ------
+    InputError
+    """
+    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.options)
+    return [told] if told else []
+
+
+def submit(planned: SlurmPlan, config: LaunchConfig, store: Store) -> Iterator[Submission]:
+    """Submit a plan; yield each array when Slurm has taken it.
+
+    Raises
+    ------
+    SlurmError
+    """
+    root = str(store.root.resolve())
+    settings = config.settings(config.device)
+    shares = [
+        Share(tuple(training.name for training in node.trainings), Assignment(node, root, settings).to_json())
+        for node in planned.nodes
+    ]
+    return array.submit(store.root.resolve(), config.name, array.split(shares, planned.array_size), COMMAND, planned.needs)
+
+
+def describe(planned: SlurmPlan, queued: Mapping[str, QueuedElement]) -> dict[str, object]:
+    """Put a plan into words that JSON knows."""
+    return {
+        "n_in_queue": len(queued),
+        "in_queue": {name: element.job_id for name, element in queued.items()},
+        "element": array.described(planned.needs),
+        "notes": list(planned.notes),
+    }
