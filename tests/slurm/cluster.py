@@ -20,7 +20,6 @@ import random
 import secrets
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cluster_conf import ADDRESS, SACCT, Paths, Settings, gres_conf, slurm_conf, slurmdbd_conf
+from cluster_conf import ADDRESS, CLUSTER_NAME, SACCT, Paths, Settings, gres_conf, slurm_conf, slurmdbd_conf
 from cluster_processes import Process, find, kill, start_ticks
 
 SHORT = Path("/tmp")  # noqa: S108 - mkdtemp's own folder may be too long for the sockets in it
@@ -44,12 +43,13 @@ PROGRAMS = {  # program -> the package of Debian that brings it
     "sbatch": "slurm-client",
     "munged": "munge",
 }
-ACCOUNTING_PROGRAMS = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server-core", "mariadb": "mariadb-client-core"}
+ACCOUNTING_PROGRAMS = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server-core"}
 PLUGINS = "slurm-wlm-basic-plugins"  # brings no program; the daemons do nothing without it
 PORTS = range(20_000, 32_000)  # below those that the kernel lends, which it may have lent when a node wants its own back
 SECONDS_TO_START = 60.0
 POLL_SECONDS = 0.05
 GUARD_SECONDS = 0.5
+OUTPUT = ".output"  # ends the name of the file that a daemon prints to
 LOG_LINES = 15  # of each daemon, in an error
 USABLE = {"IDLE", "MIXED", "ALLOCATED", "COMPLETING"}
 
@@ -92,6 +92,11 @@ def require_programs(accounting: bool = False) -> None:
         )
 
 
+def can_hide() -> bool:
+    """Whether this machine lets us give a node mounts of its own; a container may not."""
+    return subprocess.run(_hiding("/mnt", ["true"]), check=False, capture_output=True).returncode == 0
+
+
 class Cluster:
     """A throw-away Slurm cluster on this machine.
 
@@ -111,7 +116,7 @@ class Cluster:
         self.lasting = lasting
         self.ports: dict[str, int] = {}
         self._paths: Paths | None = None
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -265,7 +270,7 @@ class Cluster:
         self.stop()
 
     def start_node(self, node: str, hidden: str | os.PathLike[str] | None = None) -> None:
-        """Start the slurmd of a node that was killed, and wait until it can be used.
+        """Start a node that was killed, and wait until it can be used; Slurm learns that its jobs were lost, if it did not know.
 
         Parameters
         ----------
@@ -273,7 +278,8 @@ class Cluster:
         hidden : path, optional
             A folder that it does not share from now on; by default the one that the settings name, if any.
         """
-        self._spawn_slurmd(node, None if hidden is None else str(hidden))
+        self._fail(node, "started anew")  # Slurm misses no job that began less than 20 s before its node is back
+        self._spawn_slurmd(node, hidden)
         self._wait_for_port(node)
         self._wait_for_nodes([node])
 
@@ -298,7 +304,7 @@ class Cluster:
         kill(lambda: find(on_node, seeds))
         self._reap()
         if noticed:
-            self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed")
+            self._fail(node, "killed")
 
     def _write(self) -> None:
         """Write everything that the programs read."""
@@ -329,7 +335,7 @@ class Cluster:
         program = shutil.which(command[0], path=search_path()) or command[0]
         # In this order: slurmstepd writes its title over its environment, up to SLURM_CONF.
         marks = {"PATH": search_path(), "SLURM_CONF": str(self.paths.slurm_conf), BOX: str(self.folder)}
-        with (self.paths.logs / name).open("ab") as log:
+        with (self.paths.logs / f"{name}{OUTPUT}").open("ab") as log:
             child = subprocess.Popen(
                 [program, *command[1:]],
                 env=_foreign_environment() | marks | env,
@@ -339,13 +345,17 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
-        self._children.append(child)
+        self._children[name] = child
         (self.paths.pids / name).write_text(f"{child.pid} {start_ticks(child.pid)}\n")
 
-    def _spawn_slurmd(self, node: str, hidden: str | None = None) -> None:
+    def _fail(self, node: str, reason: str) -> None:
+        """Tell Slurm that a node failed."""
+        self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", f"Reason={reason}")
+
+    def _spawn_slurmd(self, node: str, hidden: str | os.PathLike[str] | None = None) -> None:
         command = ["slurmd", "-D", "-f", str(self.paths.slurm_conf), "-N", node]
         if hidden := hidden or self.settings.hidden.get(node):
-            command = _hiding(hidden, command)
+            command = _hiding(str(hidden), command)
         self._spawn(node, command, **{BOX_NODE: node})
 
     def _start_guard(self) -> None:
@@ -362,7 +372,19 @@ class Cluster:
         self._wait_for_start(paths.munge_socket.exists, lambda: "munged did not start")
 
     def _start_accounting(self) -> None:
-        raise NotImplementedError(slurmdbd_conf)
+        """Start a database, and slurmdbd on it."""
+        paths = self.paths
+        paths.database.mkdir()
+        options = {"user": getpass.getuser(), "datadir": paths.database, "socket": paths.database_socket}
+        options |= {"pid-file": paths.folder / "mariadbd.pid", "innodb-flush-log-at-trx-commit": 0, "innodb-log-file-size": "8M"}
+        # Without tables of rights, which take seconds to write: it listens on nothing but a socket where no other user comes.
+        switches = ["--no-defaults", "--skip-grant-tables", "--skip-networking"]
+        self._spawn("mariadbd", ["mariadbd", *switches, *(f"--{name}={value}" for name, value in options.items())])
+        self._wait_for_start(paths.database_socket.exists, lambda: "mariadbd did not start")
+        # It looks for its configuration beside SLURM_CONF.
+        self._spawn("slurmdbd", ["slurmdbd", "-D"], MYSQL_UNIX_PORT=str(paths.database_socket))
+        self._wait_for_port("slurmdbd")
+        self.run("sacctmgr", "--immediate", "add", "cluster", CLUSTER_NAME)
 
     def _wait_for_port(self, name: str) -> None:
         self._wait_for_start(lambda: _answers(self.ports[name]), lambda: f"{name} did not start")
@@ -382,8 +404,8 @@ class Cluster:
         def true_or_hopeless() -> bool:
             if true():
                 return True
-            if ended := [shlex.join(map(str, child.args)) for child in self._children if child.poll() is not None]:
-                raise ClusterError(f"{otherwise()}: {ended} ended\n{self.log_tails()}")
+            if ended := [name for name, child in self._children.items() if child.poll() is not None]:
+                raise ClusterError(f"{otherwise()}: {', '.join(ended)} ended\n{self.log_tails()}")
             return False
 
         self._wait_until(true_or_hopeless, SECONDS_TO_START, otherwise)
@@ -398,8 +420,14 @@ class Cluster:
 
     def log_tails(self) -> str:
         """Return the last lines that each daemon wrote."""
-        logs = sorted(self.paths.logs.iterdir()) if self.paths.logs.is_dir() else []
-        tails = {log.name: log.read_text(errors="replace").splitlines()[-LOG_LINES:] for log in logs}
+        logs = {path.name: path for path in sorted(self.paths.logs.glob("*"))}
+        # What a daemon of Slurm writes to its log it also prints; what it could not write there it only prints.
+        logs = {
+            name: path
+            for name, path in logs.items()
+            if name.removesuffix(OUTPUT) == name or name.removesuffix(OUTPUT) not in logs
+        }
+        tails = {name: path.read_text(errors="replace").splitlines()[-LOG_LINES:] for name, path in logs.items()}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in tails.items() if lines)
 
     # Down
@@ -414,9 +442,6 @@ class Cluster:
         """
         if self._paths is None:
             return
-        for guard in self._recorded("guard"):
-            if guard.pid != os.getpid():
-                guard.send(signal.SIGKILL)
         if grace_seconds and self._steps():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.run("scancel", "--quiet", f"--user={getpass.getuser()}", check=False, timeout=grace_seconds)
@@ -455,7 +480,7 @@ class Cluster:
 
     def _reap(self) -> None:
         """Take the exit codes of daemons that have ended."""
-        self._children = [child for child in self._children if child.poll() is None]
+        self._children = {name: child for name, child in self._children.items() if child.poll() is None}
 
 
 def _foreign_environment() -> dict[str, str]:
@@ -466,7 +491,12 @@ def _foreign_environment() -> dict[str, str]:
 
 def _hiding(folder: str, command: Sequence[str]) -> list[str]:
     """Return a command that runs another in mounts of its own, with an empty folder over one."""
-    raise NotImplementedError(folder, command)
+    if os.getuid() == 0:
+        return ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', folder, *command]
+    # Only root may mount, which everyone is in a user namespace of his own; in another one inside it he is himself again.
+    himself = f"unshare --user --map-user={os.getuid()} --map-group={os.getgid()}"
+    mount = f'mount -t tmpfs none "$0" && exec {himself} "$@"'
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, folder, *command]
 
 
 def _free_ports(names: Sequence[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 PARTITIONS = {"gpu": "Nodes=ALL Default=YES MaxTime=INFINITE State=UP", "cpu": "Nodes=ALL MaxTime=INFINITE State=UP"}
 ADDRESS = "127.0.0.1"
+CLUSTER_NAME = "box"
 DATABASE = "slurm_acct_db"
 # Where nothing is accounted: enough of sacct for what asks it for JobID, State and NodeList.
 SACCT = """\
@@ -165,7 +166,7 @@ def slurm_conf(settings: Settings, paths: Paths, ports: Mapping[str, int], user:
 
 def _defaults(paths: Paths, ports: Mapping[str, int], user: str, host: str) -> dict[str, str]:
     return {
-        "ClusterName": "box",
+        "ClusterName": CLUSTER_NAME,
         "SlurmctldHost": f"{host}({ADDRESS})",
         "SlurmctldPort": str(ports["slurmctld"]),
         "SlurmUser": user,
@@ -191,7 +192,7 @@ def _defaults(paths: Paths, ports: Mapping[str, int], user: str, host: str) -> d
         "MpiDefault": "none",
         "SwitchType": "switch/none",
         "SchedulerType": "sched/backfill",
-        "SchedulerParameters": "bf_interval=2,sched_interval=2",  # a minute passes otherwise before a requeued job is looked at
+        "SchedulerParameters": "bf_interval=1,sched_interval=1,batch_sched_delay=0",  # a requeued job would wait for a minute
         "ReturnToService": "2",  # a node that comes back is used again
         "SlurmdTimeout": "60",
         "MinJobAge": "86400",  # ended jobs stay in squeue
@@ -204,6 +205,7 @@ def _accounting(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
         "AccountingStorageType": "accounting_storage/slurmdbd",
         "AccountingStorageHost": ADDRESS,
         "AccountingStoragePort": str(ports["slurmdbd"]),
+        "AccountingStoragePass": str(paths.munge_socket),  # AuthInfo does not count here
         "AccountingStorageTRES": "gres/gpu",
         "JobAcctGatherFrequency": "0",
     }
