@@ -168,3 +168,13 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path, below):
 def test_a_folder_that_can_be_seen_but_not_written_is_refused():
     with pytest.raises(InputError, match=f"cannot write to the folder '{PROC}'"):
         writable_folder(PROC)
+
+
+def test_what_need_not_be_durable_waits_for_no_disk_and_is_whole_all_the_same(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    write_json(tmp_path / "file", [1], durable=False)
+    assert (synced, (tmp_path / "file").read_text()) == ([], "[\n  1\n]\n")
+    write_json(tmp_path / "file", [2])
+    assert len(synced) == 2  # the file, and the folder that names it
+    assert names(tmp_path) == ["file"]

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "cluster": {"errors", "files"},
     "benchmarks": {"errors", "records", "config"},
     "results": {"errors", "files", "records"},
+    "status": {"errors", "files", "records", "results", "cluster"},
     "training": {"errors", "files", "records", "config", "results"},
     "search": {"errors", "files"},
     "launch": {"errors", "files", "config", "records", "results", "training", "cluster"},
@@ -149,6 +150,7 @@ def test_no_imports_go_in_a_circle():
         ("jobs/launch_training.py", "torch matplotlib wandb"),
         ("jobs/verify_resume.py", "torch matplotlib wandb"),
         ("jobs/audit.py", "torch gymnasium matplotlib pandas"),
+        ("jobs/status.py", "torch gymnasium matplotlib pandas submitit"),
     ],
 )
 def test_what_must_start_at_once_loads_no_heavy_package(what, must_not_load):

@@ -81,7 +81,8 @@ class Store:
 
         ``/`` of an environment's id becomes ``+``, which no id can hold, so that no two ids share a folder.
         """
-        return self.trainings / training.benchmark / training.env_id.replace("/", "+") / training.algo / str(training.seed)
+        env = training.env_id.replace("/", "+")
+        return self.root.joinpath("trainings", training.benchmark, env, training.algo, str(training.seed))
 
     def has(self, training: Training) -> bool:
         """Tell whether a training's result is stored and verifies."""

@@ -1,0 +1,76 @@
+"""A look at a grid: its files read, Slurm asked if it may be, every training judged."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+
+from rlhpc.cluster import submission
+from rlhpc.cluster.recent import RecentQueue
+from rlhpc.cluster.submission import Submission
+from rlhpc.results.audit import launched, refuse_other_folders
+from rlhpc.results.lease import EXPIRY_SECONDS
+from rlhpc.results.store import Store
+from rlhpc.status.clock import file_system_now
+from rlhpc.status.facts import Facts, Reader
+from rlhpc.status.overview import Overview, overview
+from rlhpc.status.state import RUNNING_JOB, Queue, judge
+
+
+class Looker:
+    """Look at a grid, again and again.
+
+    Parameters
+    ----------
+    store : Store
+    recent : RecentQueue
+    """
+
+    def __init__(self, store: Store, recent: RecentQueue) -> None:
+        self._store = store
+        self._recent = recent
+        self._reader = Reader(store, EXPIRY_SECONDS)
+
+    def look(self) -> Overview:
+        """Look at every training that was ever launched.
+
+        Raises
+        ------
+        InputError
+            If the folder is no folder of results.
+        """
+        refuse_other_folders(self._store.root)
+        trainings, grid_fault = launched(self._store)
+        queue = self._queue(submission.read_all(self._store.root))  # before the files: what runs by then has its lease
+        found = [self._reader.read(training) for training in trainings]
+        now = dt.datetime.now(dt.UTC)
+        there, others = file_system_now(found, time.time()), _other_launch(found, queue)
+        statuses = (judge(facts, queue, now, there, others) for facts in found)
+        return overview(self._store.root, now, statuses, queue, grid_fault)
+
+    def _queue(self, submissions: Sequence[Submission]) -> Queue:
+        """Find the place of each training that was submitted."""
+        if not submissions:
+            return Queue()
+        answer = self._recent.read([each.job_name for each in submissions])
+        job_ids = [*(each.job_id for each in submissions), *(each.job_id for each in answer.elements)]
+        return Queue(
+            places=submission.place(submissions, answer.elements),
+            submitted_at={name: each.submitted_at for each in submissions for names in each.elements for name in names},
+            running_jobs=frozenset(each.job_id for each in answer.elements if each.state == RUNNING_JOB),
+            job_ids=frozenset(_array_of(job_id) for job_id in job_ids if job_id),
+            fault=answer.fault,
+            age_seconds=None if answer.fault else max(answer.age_seconds, 0.0),
+        )
+
+
+def _other_launch(found: Sequence[Facts], queue: Queue) -> str:
+    """Name a launch that works on the grid outside of its submissions; blank if there is none."""
+    holders = (facts.holder for facts in found if facts.holder is not None)
+    return next((str(holder) for holder in holders if _array_of(holder.job) not in queue.job_ids), "")
+
+
+def _array_of(job_id: str) -> str:
+    """Return the job id of an element's array."""
+    return job_id.partition("_")[0]

@@ -1,0 +1,153 @@
+"""An overview in words, for a terminal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from rlhpc.results.missing import count
+from rlhpc.status.overview import Group, Overview
+from rlhpc.status.state import Queue, State, TrainingStatus
+
+LINES_SHOWN = 10  # trainings, or reasons, of each kind
+_JOBS_SHOWN = 3
+_TRACEBACK_LINES = 3  # its last ones, which say what was raised and where
+
+
+def describe(shown: Overview) -> str:
+    """Say everything that a user should see at once; the rest is in the data."""
+    lines = [
+        str(shown.folder),
+        f"{count(shown.total.n, 'training')}: {_counts(shown.total)}",
+        *_running(shown.total, shown.at),
+        _slurm(shown.queue),
+        *([shown.grid_fault] if shown.grid_fault else []),
+        "",
+        *_table([*shown.groups, *([shown.total] if len(shown.groups) > 1 else [])], shown.at),
+        *_reasons("waiting", shown.of(State.WAITING)),
+        *_reasons("stopped, to be continued", shown.of(State.STOPPED)),
+        *_named("failed", list(_failures(shown.of(State.FAILED)))),
+        *_named("damaged", [[f"{each.name}: {each.reason}"] for each in shown.of(State.DAMAGED)]),
+        *_reasons("silent", shown.of(State.SILENT)),
+        *_named("worth a look", [[_slow(each, shown.at)] for each in shown.trainings if each.slow]),
+    ]
+    return "\n".join(lines)
+
+
+def _counts(group: Group) -> str:
+    return ", ".join(f"{n:,} {state}" for state, n in group.counts.items() if n) or "none"
+
+
+def _running(total: Group, now: dt.datetime) -> Iterator[str]:
+    """Say how fast the grid goes, and when what runs is expected to have learned."""
+    if total.steps_per_second is not None:
+        ends = f"; the last is expected to end at {_when(total.ends_at, now)}" if total.ends_at else ""
+        yield f"{total.counts[State.RUNNING]:,} running: {total.steps_per_second:,.0f} steps/s together{ends}"
+
+
+def _slurm(queue: Queue) -> str:
+    """Say what Slurm was asked."""
+    if queue.fault:
+        return f"Slurm's queue is not known ({queue.fault}); all else is as the files tell"
+    if queue.age_seconds is None:
+        return "Slurm was not asked: nothing of this grid was submitted to it"
+    return f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago"
+
+
+def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
+    """Return a line for each group, with the columns in which there is something."""
+    states = [state for state in State if state is State.DONE or any(group.counts[state] for group in groups)]
+    header = ["benchmark", "algorithm", *states]
+    rows = [_row(group, states) for group in groups]
+    if any(group.counts[State.RUNNING] for group in groups):
+        header += ["steps/s", "%", "ends"]
+        rows = [[*row, *_speed(group, now)] for row, group in zip(rows, groups, strict=True)]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return ["  ".join(_aligned(row, widths)).rstrip() for row in [header, *rows]]
+
+
+def _row(group: Group, states: Sequence[State]) -> list[str]:
+    cells = [f"{group.counts[state]:,}" if group.counts[state] else "-" for state in states]
+    cells[0] = f"{group.counts[State.DONE]:,}/{group.n:,}"
+    return [group.benchmark or "all", group.algo, *cells]
+
+
+def _speed(group: Group, now: dt.datetime) -> list[str]:
+    """Return how fast, how far and until when the trainings of a group run."""
+    if not group.counts[State.RUNNING]:
+        return ["", "", ""]
+    return [
+        "?" if group.steps_per_second is None else f"{group.steps_per_second:,.0f}",
+        "?" if group.percent is None else f"{group.percent:.0f}",
+        "" if group.ends_at is None else _when(group.ends_at, now) + (" at the latest" if group.at_the_latest else ""),
+    ]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Align names and times to the left, numbers to the right."""
+    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        is_number = 2 <= place < len(row) - 1 or (place == len(row) - 1 and row[place][-1:].isdecimal() and ":" not in cell)
+        yield cell.rjust(width) if is_number else cell.ljust(width)
+
+
+def _when(ends_at: dt.datetime | None, now: dt.datetime) -> str:
+    """Spell a time as the clock on the wall shows it, with the day where that is another."""
+    if ends_at is None:
+        return ""
+    there, here = ends_at.astimezone(), now.astimezone()
+    return f"{there:%H:%M}" if there.date() == here.date() else f"{there:%a %d %b %H:%M}"
+
+
+def _reasons(heading: str, members: Iterable[TrainingStatus]) -> list[str]:
+    """Say how many trainings wait, or have stopped, for each reason."""
+    by_reason: dict[str, list[TrainingStatus]] = defaultdict(list)
+    for each in members:
+        by_reason[each.reason].append(each)
+    ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    return _named(heading, [[_reason(reason, of_it)] for reason, of_it in ordered])
+
+
+def _reason(reason: str, members: Sequence[TrainingStatus]) -> str:
+    """Say why some trainings wait, in which jobs, and from when on they may run."""
+    who = members[0].name if len(members) == 1 else f"{len(members):,} trainings"
+    jobs = list(dict.fromkeys(each.job for each in members if each.job))
+    more = f" and {len(jobs) - _JOBS_SHOWN} more" if len(jobs) > _JOBS_SHOWN else ""
+    starts = sorted(each.starts_at for each in members if each.starts_at)
+    beside = [f"job {', '.join(jobs[:_JOBS_SHOWN])}{more}"] if jobs else []
+    beside += [f"expected to start {starts[0].replace('T', ' ')}"] if starts else []
+    return f"{who}: {reason}" + (f" ({'; '.join(beside)})" if beside else "")
+
+
+def _failures(failed: Iterable[TrainingStatus]) -> Iterator[list[str]]:
+    """Say why trainings failed: the reason, the end of the traceback, the log, what to do; the same words but once."""
+    told = set()
+    for each in failed:
+        reason, failure = f"{each.name}: {each.reason}", each.failure
+        if failure is None:
+            yield [reason]
+            continue
+        trace = [f"  | {line}" for line in failure.traceback.rstrip().splitlines()[-_TRACEBACK_LINES:]]
+        beside = [(what, said) for what, said in (("log", failure.log), ("to do", failure.remedy)) if said]
+        words = (each.reason, *trace, failure.remedy)
+        if words in told:
+            trace, beside = [], beside[:1]
+        told.add(words)
+        yield [reason, *trace, *(f"  {what}: {said}" for what, said in beside)]
+
+
+def _slow(each: TrainingStatus, now: dt.datetime) -> str:
+    """Say what is odd about a training that runs, and where it does."""
+    told = each.progress
+    where = f"; on {told.host}" + (f", GPU {told.gpu}" if told.gpu else "") if told else ""
+    job = f", job {each.job}" if each.job else ""
+    until = f"; {each.percent:.0f} %" if each.percent is not None else ""
+    until += f", expected end {_when(each.ends_at, now)}" if each.ends_at else ""
+    return f"{each.name}: {each.slow}{where}{job}{until}"
+
+
+def _named(heading: str, items: Sequence[Sequence[str]]) -> list[str]:
+    """Return a heading and what is below it, the first of many; an item may have several lines."""
+    lines = [f"{'    ' if number else '  - '}{line}" for item in items[:LINES_SHOWN] for number, line in enumerate(item)]
+    more = [f"  - ... and {len(items) - LINES_SHOWN} more; --json lists all"] if len(items) > LINES_SHOWN else []
+    return ["", f"{heading}:", *lines, *more] if items else []

@@ -1,0 +1,162 @@
+"""How trainings are counted, and which are called slow; and how that is said."""
+
+import datetime as dt
+import io
+from pathlib import Path
+
+import pytest
+
+from rlhpc.status import screen
+from rlhpc.status.overview import overview
+from rlhpc.status.screen import Screen
+from rlhpc.status.state import Failure, Queue, State, TrainingStatus
+from rlhpc.status.text import LINES_SHOWN, describe
+
+
+@pytest.fixture
+def running(now, make_progress):
+    """Make a training that runs, halfway, and ends in so many minutes."""
+
+    def make(seed, speed=100.0, algo="ppo", env_id="X-v0", minutes=10, slow="", **told):
+        ends_at = now + dt.timedelta(minutes=minutes)
+        name = f"bench/{env_id}/{algo}/{seed}"
+        return TrainingStatus(
+            name, State.RUNNING, "", Path("/l"), make_progress(**told), 500, 50.0, speed, ends_at, "12_3", slow=slow
+        )
+
+    return make
+
+
+@pytest.fixture
+def show(now):
+    def shown(*found, queue=None, grid_fault=""):
+        return overview(Path("logs/mine"), now, found, queue or Queue(), grid_fault)
+
+    return shown
+
+
+def at_rest(seed, state, reason="", **fields):
+    return TrainingStatus(f"bench/X-v0/ppo/{seed}", state, reason, Path("/l"), **fields)
+
+
+def test_trainings_are_counted_by_benchmark_and_algorithm(show, running, now):
+    shown = show(running(1), running(2, 300.0, minutes=30), running(1, algo="a2c"), at_rest(3, State.DONE))
+    assert [(group.benchmark, group.algo, group.n) for group in shown.groups] == [("bench", "a2c", 1), ("bench", "ppo", 3)]
+    ppo = shown.groups[1]
+    assert (ppo.counts[State.RUNNING], ppo.counts[State.DONE], ppo.counts[State.FAILED]) == (2, 1, 0)
+    assert (ppo.steps_per_second, ppo.percent, ppo.ends_at) == (400.0, 50.0, now + dt.timedelta(minutes=30))
+    assert (shown.total.n, shown.total.steps_per_second) == (4, 500.0)
+
+
+def test_nothing_is_told_of_speed_where_nothing_runs(show):
+    group = show(at_rest(1, State.DONE)).total
+    assert (group.steps_per_second, group.percent, group.ends_at, group.at_the_latest) == (None, None, None, False)
+
+
+def test_a_training_at_less_than_half_the_speed_of_its_other_seeds_is_slow(show, running):
+    shown = show(*(running(seed, speed) for seed, speed in enumerate((100.0, 100.0, 110.0, 49.0, 51.0))))
+    assert [each.slow for each in shown.trainings] == ["", "", "", "49 steps/s, where the median of its kind is 100", ""]
+
+
+def test_with_few_seeds_other_environments_are_the_measure_and_with_few_of_those_nothing_is(show, running):
+    few = [running(1, 100.0), running(1, 10.0, env_id="Y-v0")]
+    assert [each.slow for each in show(*few).trainings] == ["", ""]
+    enough = show(*few, running(1, 90.0, env_id="Z-v0")).trainings
+    assert [bool(each.slow) for each in enough] == [False, True, False]
+    slow_env = show(*(running(seed, 10.0, env_id="Y-v0") for seed in range(3)), *(running(seed) for seed in range(9)))
+    assert not any(each.slow for each in slow_env.trainings)
+
+
+# --- in words
+
+
+def test_the_first_lines_say_the_most(show, running, now):
+    folder, first, second, third, *_ = describe(
+        show(running(1), at_rest(2, State.DONE), queue=Queue(age_seconds=12.3))
+    ).splitlines()
+    assert (folder, first) == ("logs/mine", "2 trainings: 1 done, 1 running")
+    by = (now + dt.timedelta(minutes=10)).astimezone()
+    assert second == f"1 running: 100 steps/s together; the last is expected to end at {by:%H:%M}"
+    assert third == "Slurm's queue as of 12 seconds ago"
+
+
+def test_that_slurm_was_not_asked_or_did_not_answer_is_one_line(show):
+    assert "Slurm was not asked: nothing of this grid was submitted to it" in describe(show())
+    fault = describe(show(queue=Queue(fault="'squeue' is not on PATH")))
+    assert "Slurm's queue is not known ('squeue' is not on PATH); all else is as the files tell" in fault.splitlines()
+
+
+def test_the_table_has_a_row_a_kind_and_a_total(show, running):
+    shown = show(running(1), running(2, algo="ppo_converged", may_end_early=True), at_rest(3, State.FAILED, "boom"))
+    table = describe(shown).splitlines()[5:9]
+    assert table[0].split() == ["benchmark", "algorithm", "done", "running", "failed", "steps/s", "%", "ends"]
+    assert table[1].split()[:7] == ["bench", "ppo", "0/2", "1", "1", "100", "50"]
+    assert table[2].endswith(" at the latest")
+    assert table[3].split()[:4] == ["all", "0/3", "2", "1"]
+
+
+def test_reasons_are_counted_with_their_jobs_and_the_first_expected_start(show):
+    waiting = [
+        at_rest(seed, State.WAITING, "jobs are before it", job=f"12_{seed}", starts_at=f"2025-06-01T{15 + seed}:00:00")
+        for seed in range(5)
+    ]
+    text = describe(show(*waiting, at_rest(9, State.WAITING, "not submitted: launch again")))
+    assert "  - 5 trainings: jobs are before it (job 12_0, 12_1, 12_2 and 2 more; expected to start 2025-06-01 15:00:00)" in text
+    assert "  - bench/X-v0/ppo/9: not submitted: launch again" in text
+
+
+def test_a_failure_comes_with_the_end_of_its_traceback_its_log_and_what_to_do(show):
+    failure = Failure("boom (2 attempts)", "mend it", 2, "Traceback\n  a\n  b\n  c\nValueError: boom\n", "/l/output.log", "", "")
+    lines = describe(show(at_rest(1, State.FAILED, failure.reason, failure=failure))).splitlines()
+    start = lines.index("failed:")
+    assert lines[start + 1 :] == [
+        "  - bench/X-v0/ppo/1: boom (2 attempts)",
+        "      |   b",
+        "      |   c",
+        "      | ValueError: boom",
+        "      log: /l/output.log",
+        "      to do: mend it",
+    ]
+
+
+def test_what_failed_for_the_same_reason_is_explained_once(show):
+    failures = [Failure("boom", "mend it", 2, "Traceback\nboom", f"/l/{seed}.log", "", "") for seed in range(2)]
+    text = describe(show(*(at_rest(seed, State.FAILED, "boom", failure=each) for seed, each in enumerate(failures))))
+    assert [text.count(words) for words in ("ppo/0: boom", "ppo/1: boom", "| boom", "mend it", "/l/0.log", "/l/1.log")] == [1] * 6
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.DAMAGED, State.SILENT])
+def test_long_lists_are_cut(show, state):
+    text = describe(show(*(at_rest(seed, state, f"reason {seed}") for seed in range(LINES_SHOWN + 2))))
+    assert text.count(": reason ") == LINES_SHOWN
+    assert "  - ... and 2 more; --json lists all" in text
+
+
+def test_what_is_slow_is_named_with_its_place(show, running):
+    text = describe(show(running(1, slow="no news for 11 minutes")))
+    assert "worth a look:\n  - bench/X-v0/ppo/1: no news for 11 minutes; on n1, GPU 1, job 12_3; 50 %, expected end " in text
+
+
+def test_an_end_on_another_day_says_which(show, running, now):
+    by = (now + dt.timedelta(days=2)).astimezone()
+    assert f"{by:%a %d %b %H:%M}" in describe(show(running(1, minutes=2 * 24 * 60)))
+
+
+def test_a_fault_of_the_grid_is_told(show):
+    assert "'grid.json' is missing" in describe(show(grid_fault="'grid.json' is missing"))
+
+
+# --- on a terminal
+
+
+def test_a_screen_shows_as_much_as_it_has_room_for(monkeypatch):
+    monkeypatch.setattr(screen.shutil, "get_terminal_size", lambda: (20, 6))
+    stream = io.StringIO()
+    painted = Screen(stream)
+    painted.show("a" * 30 + "\nb", "footer")
+    assert stream.getvalue() == "\x1b[H\x1b[J\x1b[H" + "a" * 17 + "...\x1b[K\nb\x1b[K\nfooter\x1b[K\n\x1b[J"
+    stream.truncate(0)
+    stream.seek(0)
+    painted.show("\n".join("abcdefgh"), "footer")
+    lines = stream.getvalue().removeprefix("\x1b[H").removesuffix("\x1b[J").splitlines()
+    assert [line.removesuffix("\x1b[K") for line in lines] == ["a", "b", "c", "... 5 more lines:...", "footer"]
