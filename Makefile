@@ -2,12 +2,14 @@
 # make demo      a small real grid: train, collect, search, report (minutes)
 # make test      every test that this machine can run
 # make check     ruff and mypy
+# make cluster   a small Slurm on this machine, to try launches on; make cluster-stop ends it
+# make slurm     what that and the tests on it need, from apt, where we may install it
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := logs/demo
 
-.PHONY: install demo test check
+.PHONY: install demo test check cluster cluster-stop slurm
 
 install: .venv/installed
 
@@ -24,10 +26,23 @@ demo: install
 	$(BIN)/python jobs/subset_search.py $(DEMO)/dataset.csv --subset-size 2 --out $(DEMO)
 	$(BIN)/python jobs/subset_report.py $(DEMO) --scores $(DEMO)/scores.csv
 
-test: install
+test: install slurm
 	$(BIN)/python -m pytest
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+cluster:
+	@$(PYTHON) tests/slurm/cluster.py start
+
+cluster-stop:
+	@$(PYTHON) tests/slurm/cluster.py stop
+
+slurm: install
+	@packages=$$($(BIN)/python tests/slurm/cluster.py packages); \
+	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$packages; } \
+	    >.venv/slurm.log 2>&1 || echo "Slurm could not be installed, see .venv/slurm.log: the tests on it are left out" >&2; \
+	fi

@@ -2,7 +2,7 @@
 
     python tests/slurm/cluster.py start                      # 2 nodes of 2 GPUs that are none; says how to use and to stop it
     python tests/slurm/cluster.py start --nodes 4 --set MaxArraySize=5
-    python tests/slurm/cluster.py stop                       # every one that you started and that still runs
+    python tests/slurm/cluster.py stop                       # the one of SLURM_CONF, or the only one that you started
     python tests/slurm/cluster.py run -- srun -N2 hostname   # start one, run a command in it, stop it
 
 It needs Slurm's programs (Debian, Ubuntu: `apt-get install slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins`) and no
@@ -521,8 +521,12 @@ def _answers(port: int) -> bool:
 
 def clusters() -> list[Cluster]:
     """Return the lasting clusters of this user."""
-    mine = [path for path in SHORT.glob(f"{PREFIX}*") if path.stat().st_uid == os.getuid()]
-    return [cluster for path in mine if Paths(path).record.is_file() and (cluster := Cluster.open(path)).lasting]
+    found = []
+    for folder in sorted(SHORT.glob(f"{PREFIX}*")):
+        with contextlib.suppress(OSError, ValueError):  # one that just comes or goes, or another user's
+            if folder.stat().st_uid == os.getuid():
+                found.append(Cluster.open(folder))
+    return [cluster for cluster in found if cluster.lasting]
 
 
 def guard(folder: Path, starter: int) -> None:
@@ -569,7 +573,7 @@ def parser() -> argparse.ArgumentParser:
         )
     run.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
     stop = commands.add_parser("stop", help="stop clusters, and leave nothing of them")
-    stop.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all that you started by `start`")
+    stop.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the one of SLURM_CONF, or the only one")
     commands.add_parser("packages", help="print the packages of Debian that are missing here")
     guarding = commands.add_parser("guard")  # not for users
     guarding.add_argument("folder", type=Path)
@@ -608,17 +612,23 @@ def main() -> int:
 
 
 def stop(folders: Sequence[Path]) -> int:
-    """Stop clusters; all lasting ones of this user unless told which."""
-    found = [Cluster.open(folder) for folder in folders if Paths(folder).record.is_file()] if folders else clusters()
-    for cluster in found:
-        folder = cluster.folder
-        cluster.stop(grace_seconds=10)
+    """Stop clusters: named ones, or the one that SLURM_CONF means, or the only one, but none of several by guessing."""
+    if not folders and (conf := Path(os.environ.get("SLURM_CONF", ""))).parent.name.startswith(PREFIX):
+        folders = [conf.parent]
+    if not folders:
+        folders = [cluster.folder for cluster in clusters()]
+        if len(folders) > 1:
+            print("several clusters run; name those to stop:", *folders, sep="\n  ", file=sys.stderr)
+            return 2
+    if wrong := [str(folder) for folder in folders if folder.exists() and not Paths(folder).record.is_file()]:
+        print(f"no cluster's folder: {', '.join(wrong)}", file=sys.stderr)
+        return 2
+    for folder in (there := [folder for folder in folders if folder.exists()]):
+        Cluster.open(folder).stop(grace_seconds=10)
         print(f"stopped {folder}")
-    if gone := [str(folder) for folder in folders if not Paths(folder).record.is_file() and folder.exists()]:
-        print(f"no cluster's folder: {', '.join(gone)}", file=sys.stderr)
-    if not found:
+    if not there:
         print("no cluster runs")
-    return 2 if gone else 0
+    return 0
 
 
 def bring_up(args: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ class Settings:
         Name -> its parameters in slurm.conf, laid over `PARTITIONS`; an empty text takes a partition away.
     features : mapping of str to str
         Node -> its features, separated by commas.
-    conf : mapping of str to str
+    conf : mapping of str to str or int
         Key -> value in slurm.conf, laid over the defaults; an empty text takes a key away.
     lines : tuple of str
         More lines of slurm.conf.
@@ -52,7 +52,7 @@ class Settings:
     memory_mb: int = 98_304
     partitions: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
-    conf: Mapping[str, str] = field(default_factory=dict)
+    conf: Mapping[str, str | int] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
     hidden: Mapping[str, str] = field(default_factory=dict)
     accounting: bool = False
@@ -242,8 +242,8 @@ def slurmdbd_conf(paths: Paths, port: int, user: str) -> str:
     )
 
 
-def _assigned(values: Mapping[str, str]) -> list[str]:
-    return [f"{key}={value}" for key, value in values.items() if value]
+def _assigned(values: Mapping[str, str | int]) -> list[str]:
+    return [f"{key}={value}" for key, value in values.items() if value != ""]
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, MissingProgramsError, require_programs
+from cluster import Cluster, MissingProgramsError, missing_packages, require_programs
 
 HERE = Path(__file__).parent
 ABSENT = "absent: "  # as in ../conftest.py
@@ -17,6 +17,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.slurm)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly where tests were left out because this machine has no Slurm."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "slurm" in report.keywords]
+    if skipped and (packages := missing_packages(accounting=True)):
+        text = f"{len(skipped)} tests on a real Slurm were LEFT OUT; they need: apt-get install {' '.join(packages)}"
+        terminalreporter.write_line(text, yellow=True, bold=True)
 
 
 def need(accounting: bool = False) -> None:

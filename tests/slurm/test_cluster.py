@@ -95,13 +95,14 @@ def test_settings_arrive(make_cluster):
         memory_mb=1000,
         features={"n2": "a100,nvlink"},
         partitions={"short": "Nodes=n1 MaxTime=5", "cpu": ""},
-        conf={"MaxArraySize": "5", "KillWait": "7", "MinJobAge": ""},
+        conf={"MaxArraySize": "5", "KillWait": 7, "JobRequeue": 0, "MinJobAge": ""},
         lines=("JobSubmitPlugins=require_timelimit",),
     )
     shown = {
         name.strip(): value.strip()
         for name, _, value in (line.partition("=") for line in cluster.run("scontrol show config").stdout.splitlines())
     }
+    assert shown["JobRequeue"] == "0"
     assert (shown["MaxArraySize"], shown["KillWait"], shown["MinJobAge"]) == ("5", "7 sec", "300 sec")
     assert cluster.run("sinfo -h -o '%P %D'").stdout.splitlines() == ["gpu* 3", "short 1"]
     assert cluster.run("sinfo -h -p gpu -n n2 -o '%f %c %m %G'").stdout == "a100,nvlink 4 1000 gpu:1\n"
@@ -225,6 +226,18 @@ def test_users_start_and_stop_one_by_command(cluster):
     assert (box("stop", folder).returncode, box("stop", "/").returncode) == (0, 2)
 
 
+def test_none_of_several_is_stopped_by_guessing(make_cluster):
+    first, second = (make_cluster(n_nodes=1, lasting=True) for _ in range(2))
+    env = {name: value for name, value in os.environ.items() if name != "SLURM_CONF"}
+    refused = box("stop", env=env)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("several clusters run; name those to stop:")
+    assert {str(first.folder), str(second.folder)} <= set(refused.stderr.split())
+    assert box("stop", env=env | {"SLURM_CONF": str(first.paths.slurm_conf)}).stdout == f"stopped {first.folder}\n"
+    assert not first.folder.exists()
+    assert second.node_states() == {"n1": "IDLE"}
+
+
 def test_a_command_runs_in_a_cluster_of_its_own(cluster):
     done = box("run", "--nodes", "1", "--", "sh", "-c", "srun --mem=10 sh -c 'echo on $SLURMD_NODENAME; exit 7'")
     assert (done.returncode, done.stdout) == (7, "on n1\n")
@@ -269,6 +282,16 @@ def test_what_is_missing_is_named():
     (line,) = done.stderr.splitlines()
     assert line.startswith("Slurm's programs are missing; install them: apt-get install --no-install-recommends slurm")
     assert "slurm-client" in line
+
+
+def test_without_slurm_its_tests_are_left_out_loudly_and_nowhere_that_forbids_it(root):
+    command = [sys.executable, "-m", "pytest", "-q", f"{__file__}::test_all_nodes_are_idle_and_have_gpus"]
+    for forbidden, code in (("", 0), ("1", 1)):
+        env = {"PATH": "/nonexistent", "RLHPC_FORBID_SKIPS": forbidden}
+        done = subprocess.run(command, cwd=root, env=env, check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stdout
+        assert "1 tests on a real Slurm were LEFT OUT; they need: apt-get install slurm" in done.stdout
+        assert ("skipped and must not be" in done.stdout) == bool(forbidden)
 
 
 def test_accounting_is_the_real_one(make_cluster):
