@@ -141,6 +141,12 @@ class Site:
         """Whether ``sacct`` and ``sacctmgr`` can answer."""
         return "none" not in self.config.get("AccountingStorageType", "none")
 
+    @property
+    def enforces_limits(self) -> bool:
+        """Whether the controller holds users to the limits of their accounts."""
+        enforced = self.config.get("AccountingStorageEnforce", "").split(",")
+        return any(word.strip() in ("limits", "safe", "qos", "all") for word in enforced)
+
     def partition(self, name: str | None) -> Partition | None:
         """Return a partition, the default one for None; None if there is none of that name."""
         return next((each for each in self.partitions if (each.name == name if name else each.is_default)), None)
@@ -218,26 +224,27 @@ def _is_usable(state: str) -> bool:
     return not (words[0].endswith(_NOT_RESPONDING) or _UNUSABLE_STATES & {word.rstrip("*~#!%$@^-") for word in words})
 
 
-def max_submit_jobs(site: Site) -> int | None:
+def max_submit_jobs(site: Site, account: str | None = None) -> int | None:
     """Return how many jobs, elements of arrays counted each, this user may have in the queue; None: no limit that is told.
 
-    The least of the limits of the user's associations and of their default qualities of service; another quality of service
-    may have its own, which sbatch then enforces.
+    It is what the controller enforces for an account, the user's default one for None; a quality of service may have a limit
+    of its own, which sbatch then tells.
     """
-    if not site.has_accounting:
+    if not site.enforces_limits:
         return None
     try:
-        told = ask(
-            "sacctmgr", "--noheader", "--parsable2", "show", "associations", "where", f"user={getpass.getuser()}",
-            "format=MaxSubmitJobs,GrpSubmitJobs,DefaultQOS",
-        )  # fmt: skip
-        found = [line.split("|") for line in lines(told)]
-        limits = [value for *values, _ in found for value in values]
-        if names := {qos for *_, qos in found if qos}:
-            asked = f"name={','.join(sorted(names))}"
-            of_qos = "format=MaxSubmitJobsPerUser,MaxSubmitJobsPerAccount,GrpSubmitJobs"
-            told = ask("sacctmgr", "--noheader", "--parsable2", "show", "qos", "where", asked, of_qos)
-            limits += [value for line in lines(told) for value in line.split("|")]
-    except SlurmError:  # sites may keep it from their users; sbatch will tell
+        told = ask("scontrol", "--oneliner", "show", "assoc_mgr", "flags=assoc", f"users={getpass.getuser()}")
+    except SlurmError:  # sites may keep it from their users
         return None
+    return parse_max_submit_jobs(told, account)
+
+
+def parse_max_submit_jobs(text: str, account: str | None = None) -> int | None:
+    """Read ``scontrol --oneliner show assoc_mgr flags=assoc``: the least limit of a user's association with an account."""
+    limits = []
+    for line in lines(text):
+        found = fields(line)
+        is_wanted = found.get("Account") == account if account else found.get("DefAssoc") == "Yes"
+        if found.get("UserName") and is_wanted:
+            limits += [found.get(name, "").partition("(")[0] for name in ("MaxSubmitJobs", "GrpSubmitJobs")]
     return min((int(limit) for limit in limits if limit.isdecimal()), default=None)

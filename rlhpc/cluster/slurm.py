@@ -56,8 +56,8 @@ def outside_of_jobs() -> Iterator[None]:
 def fields(line: str) -> dict[str, str]:
     """Read a line of ``scontrol --oneliner``: ``NodeName=n1 Arch=x86_64 OS=Linux 6.1 ...``; values may hold blanks."""
     starts = [match for match in _PAIR.finditer(line) if match.start() == 0 or line[match.start() - 1] == " "]
-    ends = [match.start() for match in starts[1:]] + [len(line)]
-    return {match[1]: line[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)}
+    ends = [*(match.start() for match in starts[1:]), len(line)]
+    return {match[1]: line[match.end() : end].strip() for match, end in zip(starts, ends, strict=False)}  # a heading has none
 
 
 def minutes(spelled: str) -> int | None:

@@ -81,7 +81,8 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     """
     packing, notes = config.packing, []
     nodes = pack_array(trainings, packing, hours)
-    room = _room(site)
+    account = config.slurm.options.get("account")
+    room = _room(site, str(account) if account else None)
     if room is not None and len(nodes) > room:
         nodes = pack_array(trainings, replace(packing, max_nodes=room), hours)
         notes.append(
@@ -103,9 +104,9 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     return SlurmPlan(nodes, needs, array_size, tuple(notes))
 
 
-def _room(site: Site | None) -> int | None:
+def _room(site: Site | None, account: str | None) -> int | None:
     """Return how many more jobs this user may submit; None: any number."""
-    limit = max_submit_jobs(site) if site else None
+    limit = max_submit_jobs(site, account) if site else None
     if limit is None:
         return None
     n_there = count_own_jobs()

@@ -100,7 +100,7 @@ def test_a_killed_element_leaves_nothing_running_and_a_relaunch_continues(grid, 
 
 
 def test_scancel_of_one_element_leaves_the_other_and_a_relaunch_submits_the_rest_alone(cluster, tmp_path, undisturbed):
-    grid = Grid(cluster, tmp_path, "packing.max_nodes=2")
+    grid = Grid(cluster, tmp_path, "packing.trainings_per_gpu=1")
     assert grid.launch()["n_array_elements"] == 2
     grid.wait_for_checkpoints(grid.n_trainings)
     first, second = sorted(job for job, _ in grid.elements())

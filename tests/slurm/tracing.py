@@ -26,6 +26,11 @@ class Tracing(CartPoleEnv):
             self.waits_for = int(os.environ.get(TOGETHER, "0")) if self.mark.startswith("0.") else 0
             (Path(os.environ[TRACE]) / f"{self.mark}.{os.getpid()}").touch()
 
+    def reset(self, *, seed=None, options=None):
+        if seed is not None and (Path(os.environ[TRACE]) / f"fail-{seed}").exists():
+            raise RuntimeError(f"seed {seed} is to fail")
+        return super().reset(seed=seed, options=options)
+
     def step(self, action):
         deadline = time.monotonic() + SECONDS_TO_WAIT
         while self.waits_for and time.monotonic() < deadline:

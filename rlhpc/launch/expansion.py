@@ -1,0 +1,30 @@
+"""The expansion of a launch: its configuration -> the grid of its trainings, with every name and value looked up."""
+
+from __future__ import annotations
+
+from rlhpc.benchmarks import load_benchmarks
+from rlhpc.errors import ConfigError
+from rlhpc.training import grid, registry
+from rlhpc.training.algos import load_algos, unknown_blocks
+
+
+def expand(config: grid.GridConfig) -> grid.Grid:
+    """Expand a grid, and refuse unknown names and hyperparameters.
+
+    Raises
+    ------
+    ConfigError
+    """
+    benchmark_envs = load_benchmarks(config.benchmarks)
+    algos = load_algos(config.algos, config.hyperparameters)
+    unknown = registry.unknown_ids(config.envs or [env.env_id for env in benchmark_envs])
+    unknown += unknown_blocks(algos, config.hyperparameters, registry.is_registered)
+    if unknown:
+        raise ConfigError(*unknown)
+    envs = grid.choose_envs(config, benchmark_envs, registry.action_space)
+    expanded = grid.expand(config, envs, algos, registry.is_atari)
+
+    from rlhpc.training.model import refuse_faults  # noqa: PLC0415  # torch takes seconds; most mistakes are found without it
+
+    refuse_faults(expanded.trainings)
+    return expanded
