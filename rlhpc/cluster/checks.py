@@ -11,7 +11,7 @@ from rlhpc.errors import nearest
 
 _GPU_OPTIONS = {"gpus", "gpus-per-node", "gpus-per-task"}
 _CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
-_MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
+MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
 _TIME_OPTIONS = {"qos"}  # a quality of service may grant more time than the partition
 _MB_PER_GB = 1024
 
@@ -34,7 +34,7 @@ class Request:
     stop_seconds : float
         How long before the time limit an element is told to save.
     longest_hours : float
-        Of the longest training, as estimated.
+        Of the longest element, as estimated.
     gres : str or None
         Generic resources as the user asks for them himself (``gpu:a100:2``), in place of `gpus_per_node`.
     n_files : int
@@ -43,6 +43,8 @@ class Request:
         Size of them.
     has_options : frozenset of str
         Options of sbatch, without dashes, that the user gives himself; what they decide is not checked.
+    needs_internet : bool
+        Whether trainings talk to a server outside.
     """
 
     partition: str | None
@@ -58,6 +60,7 @@ class Request:
     n_files: int = 0
     gigabytes: float = 0.0
     has_options: frozenset[str] = frozenset()
+    needs_internet: bool = False
 
     def wanted_gres(self) -> tuple[Gres, ...]:
         """Return the generic resources that an element asks for, as far as they are known."""
@@ -184,7 +187,7 @@ def _lacking_gres(site: Site, partition: Partition, nodes: Sequence[Node], reque
 def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request) -> Iterator[Finding]:
     """Yield what cores and memory none of the nodes has beside its GPUs."""
     cpus = 0 if request.has_options & _CPU_OPTIONS else request.cpus_per_node
-    memory = 0.0 if request.has_options & _MEMORY_OPTIONS else (request.memory_gb or 0.0)
+    memory = 0.0 if request.has_options & MEMORY_OPTIONS else (request.memory_gb or 0.0)
     beside = f" with {' and '.join(map(_counted, request.wanted_gres()))}" if request.wanted_gres() else ""
     cores_of, memory_of = _capped(partition, "MaxCPUsPerNode", _cores), _capped(partition, "MaxMemPerNode", _megabytes)
     most_cpus, most_memory = max(map(cores_of, nodes)), max(map(memory_of, nodes)) / _MB_PER_GB

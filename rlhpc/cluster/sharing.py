@@ -1,45 +1,41 @@
-"""Sharing: whether the nodes of a partition see the folder that results are written to."""
+"""Sharing: whether the nodes of a partition see the folder that results are written to, and the Python that is to write them."""
 
 from __future__ import annotations
 
-import re
 import socket
+import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from rlhpc.cluster.mounts import is_shared
 from rlhpc.cluster.site import Site
 from rlhpc.cluster.slurm import ask, outside_of_jobs
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import TEMPORARY_SUFFIX, writable_folder
 
-# Kinds of file systems that several machines share, as the kernel names them; of all others a node is asked, since the disk of
-# a login node may well be what it exports to the nodes by NFS.
-_SHARED = {
-    "9p", "afs", "auristorfs", "beegfs", "bgfs", "ceph", "cifs", "coda", "cvmfs", "gfs2", "gpfs", "lustre", "ncpfs",
-    "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "smb3", "smbfs", "virtiofs", "vboxsf", "wekafs",
-}  # fmt: skip
-_SHARED_FUSE = {
-    "beegfs", "beegfs-ondemand", "ceph", "ceph-fuse", "curvefs", "gcsfuse", "glusterfs", "juicefs", "moosefs", "mfs", "nfs",
-    "orangefs", "quobyte", "s3fs", "saunafs", "seaweedfs", "sshfs", "vast", "wekafs",
-}  # fmt: skip
-_ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks in the paths of mountinfo, proc(5)
 _START_SECONDS = 10  # a node that is free starts the probe at once; later than this, the cluster is busy
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
 _END_SECONDS = 45.0
-_SEEN, _HIDDEN = "rlhpc: seen", "rlhpc: hidden"  # a site's own prologue may print, too
+_TOLD, _DONE = "rlhpc: ", "done"  # a site's own prologue may print, too
+# What a file is not seen for at once, it may be a second later: NFS looks again soon.
 _LOOK = f"""\
-for look in $(seq {_LOOKS}); do test -e "$1" && echo "{_SEEN}" && exit; sleep 1; done
-echo "{_HIDDEN} from $SLURMD_NODENAME"
+echo "{_TOLD}$SLURMD_NODENAME"
+for path; do
+  for look in $(seq {_LOOKS}); do test -e "$path" && continue 2; sleep 1; done
+  echo "{_TOLD}$path"
+done
+echo "{_TOLD}{_DONE}"
 """
 _OPTIONS = ("account", "qos", "reservation", "constraint", "nodelist", "exclude", "cluster-constraint", "licenses")
-MOUNTINFO = Path("/proc/self/mountinfo")
+PYTHON = Path(sys.executable)  # that elements are started with, too
 
 
 def refuse_unshared(folder: Path, partition: str | None, site: Site, options: Mapping[str, object] | None = None) -> str:
-    """Refuse a folder that the nodes of a partition do not see.
+    """Refuse a folder for results, and a Python that we run in, that the nodes of a partition do not see.
 
-    Nothing is asked where its file system is of a kind that machines share; else a job of a second looks for a file in it.
+    Nothing is asked where both lie on file systems of a kind that machines share; else a job of a second looks for them.
 
     Parameters
     ----------
@@ -59,34 +55,52 @@ def refuse_unshared(folder: Path, partition: str | None, site: Site, options: Ma
     Raises
     ------
     InputError
-        If a node does not see it.
+        If a node does not see one of them.
     """
-    if is_shared(folder) or is_this_host(site, partition):
+    if is_this_host(site, partition) or (is_shared(folder) and is_shared(PYTHON)):
         return ""
-    return refuse_hidden(folder, partition, options)
-
-
-def refuse_hidden(folder: Path, partition: str | None, options: Mapping[str, object] | None = None) -> str:
-    """Ask a node whether it sees a folder; see `refuse_unshared`."""
     try:
-        node = hidden_from(folder, partition, options)
+        seen = look(folder, partition, options)
     except SlurmError as error:
         return f"whether the nodes see '{folder}' was not found out: {error}"
-    if node:
-        raise InputError(
-            f"The node {node} does not see the folder '{folder}', where results are to be written: give one on a file system that"
-            " the nodes share, with logs_dir=..."
-        )
+    if faults := tuple(seen.faults()):
+        raise InputError(*faults)
     return ""
 
 
-def hidden_from(folder: Path, partition: str | None, options: Mapping[str, object] | None = None) -> str:
-    """Write a file to a folder and have a node of a partition look for it.
+@dataclass(frozen=True)
+class Seen:
+    """What a node sees.
 
-    Returns
-    -------
-    str
-        The node that does not see it; blank if one does.
+    Attributes
+    ----------
+    node : str
+    folder : Path
+        For results.
+    hidden : frozenset of Path
+        What it does not see: the folder, or `PYTHON`.
+    """
+
+    node: str
+    folder: Path
+    hidden: frozenset[Path] = frozenset()
+
+    def faults(self) -> Iterator[str]:
+        """Yield what has to be changed, one sentence each."""
+        if self.folder in self.hidden:
+            yield (
+                f"The node {self.node} does not see the folder '{self.folder}', where results are to be written: give one on a"
+                " file system that the nodes share, with logs_dir=..."
+            )
+        if PYTHON in self.hidden:
+            yield (
+                f"The node {self.node} does not see the Python '{PYTHON}', with which this was started: install rlhpc on a file"
+                " system that the nodes share."
+            )
+
+
+def look(folder: Path, partition: str | None, options: Mapping[str, object] | None = None) -> Seen:
+    """Write a file to a folder and have a node of a partition look for it, and for our Python.
 
     Raises
     ------
@@ -95,52 +109,19 @@ def hidden_from(folder: Path, partition: str | None, options: Mapping[str, objec
     """
     marker = writable_folder(folder).resolve() / f".seen.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
     marker.touch()
+    asked = ("srun", *_asked(partition, options or {}), "sh", "-c", _LOOK, "sh", str(marker), str(PYTHON))
     try:
         with outside_of_jobs():
-            said = ask(
-                "srun", *_asked(partition, options or {}), "sh", "-c", _LOOK, "sh", str(marker), timeout_seconds=_END_SECONDS
-            )
+            said = ask(*asked, timeout_seconds=_END_SECONDS)
     except SlurmError as error:
-        raise SlurmError(
-            f"no node of the partition could be asked within {_START_SECONDS} seconds ({_reason(error)})."
-        ) from error
+        raise SlurmError(f"no node could be asked within {_START_SECONDS} seconds ({_reason(error)}).") from error
     finally:
         marker.unlink(missing_ok=True)
-    if _SEEN in said:
-        return ""
-    if _HIDDEN not in said:
-        raise SlurmError(f"the job that was to look for it said nothing of it: {said.strip() or 'nothing at all'}")
-    return said.partition(f"{_HIDDEN} from ")[2].split()[0] if f"{_HIDDEN} from " in said else "that was asked"
-
-
-def is_shared(folder: Path) -> bool:
-    """Tell whether a folder lies on a file system of a kind that machines share."""
-    return is_shared_kind(kind_of(folder, MOUNTINFO.read_text()))
-
-
-def is_shared_kind(kind: str) -> bool:
-    """Tell whether file systems of a kind are shared by machines; False of unknown ones."""
-    name, _, fuse = kind.partition(".")
-    return kind in _SHARED or (name == "fuse" and fuse in _SHARED_FUSE)
-
-
-def kind_of(folder: Path, mountinfo: str) -> str:
-    """Return the kind of the file system that a folder lies on, or would lie on if it were made.
-
-    Parameters
-    ----------
-    folder : Path
-    mountinfo : str
-        ``/proc/self/mountinfo``.
-    """
-    path, found = folder.resolve(), ("", -1)
-    for line in mountinfo.splitlines():
-        mount, dash, source = line.partition(" - ")
-        if dash:
-            point = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), mount.split()[4]))
-            if path.is_relative_to(point) and len(point.parts) >= found[1]:  # of two on one folder, the later lies on top
-                found = (source.split()[0], len(point.parts))
-    return found[0]
+    told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
+    if not told or told[-1] != _DONE:
+        raise SlurmError(f"the job that was to look for it did not tell: {said.strip() or 'it said nothing'}.")
+    paths = {str(marker): folder, str(PYTHON): PYTHON}
+    return Seen(told[0], folder, frozenset(paths[each] for each in told[1:-1] if each in paths))
 
 
 def is_this_host(site: Site, partition: str | None) -> bool:
@@ -152,17 +133,8 @@ def is_this_host(site: Site, partition: str | None) -> bool:
 
 def _asked(partition: str | None, options: Mapping[str, object]) -> Iterable[str]:
     """Spell what is asked of srun: the least that a job can be."""
-    yield from (
-        "--nodes=1",
-        "--ntasks=1",
-        "--time=1",
-        "--mem=50M",
-        "--input=none",
-        "--chdir=/",
-        "--job-name=rlhpc-probe",
-        "--quiet",
-    )
-    yield f"--immediate={_START_SECONDS}"
+    yield from ("--nodes=1", "--ntasks=1", "--time=1", "--mem=50M", f"--immediate={_START_SECONDS}")
+    yield from ("--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
     if partition:
         yield f"--partition={partition}"
     given = {name.strip("-").replace("_", "-"): value for name, value in options.items()}

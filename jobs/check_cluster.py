@@ -1,0 +1,180 @@
+"""Say what this cluster will do to a launch before anything is submitted: what it refuses, what would go wrong, what to do.
+
+examples:
+  python jobs/check_cluster.py
+      the default grid in the site's default partition
+  python jobs/check_cluster.py --partition gpu --config configs/demo.yaml
+      takes every key and file that jobs/launch_training.py takes
+  python jobs/check_cluster.py --partition gpu --no-probe slurm.timeout_min=600
+
+Reads Slurm's settings (scontrol, sacctmgr, squeue), the file system of the results and the quota, and starts one job of a second
+in the partition, which looks whether its node sees the folder of the results. Submits and keeps nothing else.
+
+severities:
+  refused   the launch cannot work: Slurm would refuse it, never start it, or every element would fail
+  warning   it works, but something may get lost, or wait for you
+  note      what you should know; nothing has to be done
+  good      checked, and in order
+
+--json prints one object:
+  ok         true if nothing is refused
+  cluster    {name, version}
+  partitions names of the partitions that would be used
+  plan       {n_trainings, n_elements, gpus_per_node, cpus_per_node, memory_gb, timeout_min, longest_hours, n_files, gigabytes};
+             of an element: GPUs, cores, memory, time limit; of all: the longest element's estimate, files and their size
+  findings   [{name, severity, what, remedy}], the worst first; name stays the same from version to version, remedy may be blank
+  counts     {severity: number of findings}, every severity
+
+exit codes: 0 nothing is refused, 1 something is, or Slurm does not answer, 2 the command line or configuration is wrong, or there
+is no Slurm here
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rlhpc import command
+from rlhpc.cluster import checks, host, limits, policies, sharing
+from rlhpc.cluster import slurm as programs
+from rlhpc.cluster.checks import Request
+from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.queue import count_own_jobs
+from rlhpc.cluster.site import Site, max_submit_jobs, read_site
+from rlhpc.config import load
+from rlhpc.errors import InputError, SlurmError
+from rlhpc.launch import slurm
+from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.launch.expansion import expand
+from rlhpc.results import ledger
+from rlhpc.results.missing import count
+from rlhpc.training.estimate import measured_hours
+
+HEADINGS = {
+    Severity.REFUSED: "refused:",
+    Severity.WARNING: "warnings:",
+    Severity.NOTE: "notes:",
+    Severity.GOOD: "in order:",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = command.parser(__doc__ or "")
+    command.add_config(built, DEFAULTS)
+    built.add_argument("--partition", help="Slurm partition to check")
+    built.add_argument("--no-probe", action="store_true", help="start no job to look at the folder of the results")
+    return built
+
+
+def main(args: argparse.Namespace) -> int:
+    """Check and report."""
+    config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags_as_overrides(slurm__partition=args.partition)])
+    if not programs.is_there():
+        raise InputError("There is no Slurm here: 'sbatch' is not on PATH. Log in to a cluster, or load its Slurm module.")
+    site = read_site()
+    n_trainings, request = _request(config, site)
+    found = list(_findings(config, site, request, has_probe=not args.no_probe))
+    found.sort(key=lambda each: list(Severity).index(each.severity))
+    command.answer(args, _data(site, request, n_trainings, found), _text(site, request, n_trainings, found))
+    return 1 if any(each.severity is Severity.REFUSED for each in found) else 0
+
+
+def _request(config: LaunchConfig, site: Site) -> tuple[int, Request]:
+    """Say what the launch would ask for what is not stored yet, the limits of the user's queue apart; of all if all is stored."""
+    expanded = expand(config)
+    found = ledger.check(config.store, expanded.trainings)
+    trainings, hours = found.to_train or expanded.trainings, measured_hours(found.results)
+    planned = slurm.plan(trainings, config, hours, dataclasses.replace(site, config={}))
+    request = slurm.request(planned, config, hours)
+    return len(trainings), dataclasses.replace(request, needs_internet=config.wandb.mode == "online")
+
+
+def _findings(config: LaunchConfig, site: Site, request: Request, *, has_probe: bool) -> Iterator[Finding]:
+    """Check everything."""
+    yield from checks.unfit(site, request)
+    max_submit = max_submit_jobs(site)
+    yield from limits.findings(site, request, max_submit, count_own_jobs() if max_submit is not None else 0)
+    yield from policies.findings(site, request)
+    yield from host.findings(host.read_host(config.store.root), request)
+    startable = [each for each in checks.named_partitions(site, request) if each.is_up]
+    if has_probe and startable:
+        yield from _seen(config, site)
+
+
+def _seen(config: LaunchConfig, site: Site) -> Iterator[Finding]:
+    """Ask a node whether it sees what it has to."""
+    root, partition = config.store.root, config.slurm.partition
+    if sharing.is_this_host(site, partition):
+        yield Finding("shared_folder", Severity.GOOD, "This machine is the only node: it sees what you see.")
+        return
+    there = next(each for each in (root.resolve(), *root.resolve().parents) if each.exists())
+    try:
+        seen = sharing.look(there, partition, config.slurm.options)
+    except SlurmError as error:
+        what = f"Whether the nodes see '{root}' was not found out: {error}"
+        yield Finding("shared_folder", Severity.WARNING, what, "Check again when the partition has a free node.")
+        return
+    faults = list(seen.faults())
+    yield from (Finding("shared_folder", Severity.REFUSED, *_halves(fault)) for fault in faults)
+    if not faults:
+        yield Finding(
+            "shared_folder", Severity.GOOD, f"The node {seen.node} sees the folder '{there}' and the Python that runs this."
+        )
+
+
+def _halves(fault: str) -> tuple[str, str]:
+    """Divide what is wrong from what to do."""
+    what, _, remedy = fault.partition(": ")
+    return f"{what}.", f"{remedy[:1].upper()}{remedy[1:]}"
+
+
+def _data(site: Site, request: Request, n_trainings: int, found: Sequence[Finding]) -> dict[str, Any]:
+    """Put everything into words that JSON knows."""
+    counts = Counter(each.severity for each in found)
+    plan = {
+        "n_trainings": n_trainings,
+        **{
+            name: getattr(request, name)
+            for name in ("n_elements", "gpus_per_node", "cpus_per_node", "memory_gb", "timeout_min", "longest_hours", "n_files")
+        },
+        "gigabytes": request.gigabytes,
+    }
+    return {
+        "ok": not counts[Severity.REFUSED],
+        "cluster": {"name": site.config.get("ClusterName", ""), "version": site.config.get("SLURM_VERSION", "")},
+        "partitions": [each.name for each in checks.named_partitions(site, request)],
+        "plan": plan,
+        "findings": [dataclasses.asdict(each) for each in found],
+        "counts": {severity: counts[severity] for severity in Severity},
+    }
+
+
+def _text(site: Site, request: Request, n_trainings: int, found: Sequence[Finding]) -> str:
+    """Say the same to a reader, the worst first."""
+    where = ", ".join(each.name for each in checks.named_partitions(site, request)) or "none"
+    gpus = f"{request.gpus_per_node} GPUs, " if request.gpus_per_node else ""
+    needs = f"{gpus}{request.cpus_per_node} cores and {request.memory_gb or 0:g} GB, at most {duration(request.timeout_min)} each"
+    lines = [
+        f"Cluster {site.config.get('ClusterName', '')} (Slurm {site.config.get('SLURM_VERSION', '')}), partition {where}",
+        f"{count(n_trainings, 'training')} in {count(request.n_elements, 'element')} of {needs}",
+    ]
+    for severity, heading in HEADINGS.items():
+        of_it = [each for each in found if each.severity is severity]
+        lines += ["", heading] if of_it else []
+        for each in of_it:
+            lines.append(f"  - {each.what}")
+            lines += [f"    -> {each.remedy}"] if each.remedy else []
+    refused = sum(each.severity is Severity.REFUSED for each in found)
+    lines += [
+        "",
+        f"{refused} refused: mend that, and check again." if refused else "Nothing is refused: launch_training.py can submit.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command.main(parser(), main)

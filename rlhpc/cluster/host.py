@@ -1,0 +1,148 @@
+"""The host that a launch is started on, and the file system that results go to: room, quota, Apptainer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlhpc.cluster.checks import Request
+from rlhpc.cluster.finding import Finding, Severity
+from rlhpc.cluster.mounts import MOUNTINFO, mount_of
+
+_QUOTA_SECONDS = 20.0
+_COLUMNS = 9  # of `quota -wp`: file system, KB, soft, hard, grace, files, soft, hard, grace
+_SCARCE = 0.8  # of what is left; others write, too
+_BYTES_PER_GB = 1e9
+# What forbids an ordinary user to make a user namespace: file of the kernel's settings -> its value then.
+_FORBIDS_NAMESPACES = {
+    "/proc/sys/user/max_user_namespaces": "0",
+    "/proc/sys/kernel/unprivileged_userns_clone": "0",  # Debian's kernels
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",  # Ubuntu's
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What may still be written to a file system.
+
+    Attributes
+    ----------
+    by : str
+        What sets the limit.
+    gigabytes, n_files : float or None
+        None: it sets none.
+    """
+
+    by: str
+    gigabytes: float | None
+    n_files: float | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """What was found on this host.
+
+    Attributes
+    ----------
+    folder : Path
+        That results go to.
+    rooms : tuple of Room
+    apptainer : str
+        Its path; blank without.
+    forbids_namespaces : str
+        The kernel's setting that forbids user namespaces; blank if none does.
+    """
+
+    folder: Path
+    rooms: tuple[Room, ...]
+    apptainer: str
+    forbids_namespaces: str
+
+
+def read_host(folder: Path) -> Host:
+    """Look at this host, and at the file system of a folder, which need not be there yet."""
+    there = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    found = os.statvfs(there)
+    free = Room("the file system", found.f_bavail * found.f_frsize / _BYTES_PER_GB, found.f_favail if found.f_files else None)
+    quota = parse_quota(_ask_quota(), mount_of(there, MOUNTINFO.read_text()).source)
+    forbidding = (path for path, value in _FORBIDS_NAMESPACES.items() if _read(Path(path)) == value)
+    return Host(folder, (free, *quota), shutil.which("apptainer") or shutil.which("singularity") or "", next(forbidding, ""))
+
+
+def parse_quota(text: str, source: str) -> Iterator[Room]:
+    """Read what ``quota -wp`` says of the file system that a source is mounted from."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == _COLUMNS and words[0] == source:
+            used_kb, soft_kb, hard_kb, _, used, soft, hard, _ = (int(word.rstrip("*")) for word in words[1:])
+            kb, files = (_least(soft_kb, hard_kb), _least(soft, hard))
+            yield Room(
+                "your quota",
+                None if kb is None else max(kb - used_kb, 0) * 1024 / _BYTES_PER_GB,
+                None if files is None else max(files - used, 0),
+            )
+
+
+def findings(host: Host, request: Request) -> list[Finding]:
+    """Find whether there is room for what will be written, and what an image would need. Pure."""
+    return [*_of_room(host, request), _of_images(host)]
+
+
+def _of_room(host: Host, request: Request) -> Iterator[Finding]:
+    wanted = {"space": (request.gigabytes, "GB"), "files": (float(request.n_files), "files and folders")}
+    for name, (needed, unit) in wanted.items():
+        lefts = [(room.gigabytes if name == "space" else room.n_files, room.by) for room in host.rooms]
+        known = [(left, by) for left, by in lefts if left is not None]
+        if not known:
+            continue
+        left, by = min(known)
+        what = f"The trainings write up to {_spell(needed)} {unit} to '{host.folder}', and {by} has room for {_spell(left)}"
+        remedy = "Make room, or give another file system with logs_dir=..."
+        if needed > left:
+            yield Finding(name, Severity.REFUSED, f"{what}: it will run full.", remedy)
+        elif needed > _SCARCE * left:
+            yield Finding(name, Severity.WARNING, f"{what}: it will be nearly full.", remedy)
+        else:
+            yield Finding(name, Severity.GOOD, f"{what}.")
+
+
+def _of_images(host: Host) -> Finding:
+    if not host.apptainer:
+        return Finding("apptainer", Severity.NOTE, "There is no Apptainer on PATH.", "No image is needed.")
+    if host.forbids_namespaces:
+        what = f"Apptainer is on PATH, and this host forbids user namespaces ({host.forbids_namespaces})."
+        return Finding("apptainer", Severity.NOTE, what, "No image is needed; with one, Apptainer must be installed setuid.")
+    return Finding(
+        "apptainer", Severity.GOOD, "Apptainer is on PATH and user namespaces are allowed; no image is needed, though."
+    )
+
+
+def _ask_quota() -> str:
+    """Return what `quota` says; nothing where it is missing or fails."""
+    try:
+        asked = ("quota", "--no-wrap", "--raw-grace")
+        return subprocess.run(
+            asked, capture_output=True, text=True, timeout=_QUOTA_SECONDS, check=False
+        ).stdout  # 1: over the quota
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _least(*limits: int) -> int | None:
+    """Return the least limit; 0 is none."""
+    return min((limit for limit in limits if limit), default=None)
+
+
+def _spell(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
