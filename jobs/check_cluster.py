@@ -7,7 +7,7 @@ examples:
       takes every key and file that jobs/launch_training.py takes
   python jobs/check_cluster.py --partition gpu --no-probe slurm.timeout_min=600
 
-Reads Slurm's settings (scontrol, sacctmgr, squeue), the file system of the results and the quota, and starts one job of a second
+Reads Slurm's settings (scontrol, squeue), the file system of the results and the quota, and starts one job of a second
 in the partition, which looks whether its node sees the folder of the results. Submits and keeps nothing else.
 
 severities:
@@ -96,7 +96,7 @@ def _request(config: LaunchConfig, site: Site) -> tuple[int, Request]:
 def _findings(config: LaunchConfig, site: Site, request: Request, *, has_probe: bool) -> Iterator[Finding]:
     """Check everything."""
     yield from checks.unfit(site, request)
-    max_submit = max_submit_jobs(site)
+    max_submit = max_submit_jobs(site, config.slurm.options.get("account"))
     yield from limits.findings(site, request, max_submit, count_own_jobs() if max_submit is not None else 0)
     yield from policies.findings(site, request)
     yield from host.findings(host.read_host(config.store.root), request)

@@ -252,15 +252,15 @@ def _capped(partition: Partition, limit: str, of: Callable[[Node], int]) -> Call
 
 def _elsewhere(site: Site, wanted: Gres) -> str:
     """Say which partitions have what one lacks."""
-    with_it = [
-        each.name for each in site.partitions if any(node.count(wanted.name, wanted.kind) for node in site.nodes_of(each.name))
+    having = [
+        part.name for part in site.partitions if any(node.count(wanted.name, wanted.kind) for node in site.nodes_of(part.name))
     ]
-    there = (
-        f"Name a partition that has: --partition {' or '.join(with_it)}"
-        if with_it
-        else f"No node of this site has {_any(wanted)}"
-    )
-    return f"{there}; or train on cores: packing.gpus_per_node=0." if wanted.name == GPU else f"{there}."
+    name_one = f"Name a partition that has: --partition {' or '.join(having)}" if having else ""
+    on_cores = "train on cores: packing.gpus_per_node=0" if wanted.name == GPU else ""
+    if not (name_one or on_cores):
+        return f"No node of this site has {_any(wanted)}: leave it out of slurm.options.gres."
+    remedy = "; or ".join(filter(None, (name_one, on_cores)))
+    return f"{remedy[0].upper()}{remedy[1:]}."
 
 
 def _counted(gres: Gres) -> str:

@@ -49,6 +49,9 @@ def _of_preemption(site: Site, partition: Partition, request: Request) -> Iterat
     if site.config.get("PreemptType", "preempt/none").endswith("none"):
         yield Finding("preemption", Severity.GOOD, "No job of this site preempts another (PreemptType).")
         return
+    if site.config["PreemptType"].endswith("partition_prio") and not _is_below_another(site, partition):
+        yield Finding("preemption", Severity.GOOD, f"No partition has priority over '{partition.name}' on its nodes.")
+        return
     modes = set(partition.fields.get("PreemptMode", site.config.get("PreemptMode", "OFF")).upper().split(","))
     lost = (
         f"at most {duration(request.checkpoint_minutes)} of each training" if request.checkpoint_minutes else "at most a rollout"
@@ -74,6 +77,16 @@ def _of_preemption(site: Site, partition: Partition, request: Request) -> Iterat
         yield from _of_notice(site, partition, lost)
     else:
         yield Finding("preempt_mode", Severity.GOOD, f"Jobs in '{partition.name}' are not preempted (PreemptMode=OFF).")
+
+
+def _is_below_another(site: Site, partition: Partition) -> bool:
+    """Tell whether another partition has priority on some of a partition's nodes."""
+    above = {each.name for each in site.partitions if _tier(each) > _tier(partition)}
+    return any(above & set(node.partitions) for node in site.nodes_of(partition.name))
+
+
+def _tier(partition: Partition) -> int:
+    return int(partition.fields.get("PriorityTier", "1"))
 
 
 def _of_notice(site: Site, partition: Partition, lost: str) -> Iterator[Finding]:

@@ -1,0 +1,41 @@
+"""What squeue of a real Slurm prints is read, and reasons are explained."""
+
+import pytest
+
+from rlhpc.cluster.queue import QueuedElement, explain, parse_queue, read_queue
+
+TEXT = """\
+4_0|0|mine-1|PENDING|None||2-00:30:00|2026-11-27T03:38:49
+4_1|1|mine-1|PENDING|JobArrayTaskLimit||2-00:30:00|N/A
+1|N/A|mine-0|RUNNING|None|n1|29:59|2026-11-25T03:08:49
+2|N/A|mine-2|PENDING|ReqNodeNotAvail, UnavailableNodes:n2||UNLIMITED|N/A
+"""
+
+
+def test_elements_and_plain_jobs_are_read():
+    waits, limited, runs, blocked = parse_queue(TEXT)
+    assert waits == QueuedElement("4_0", "mine-1", 0, "PENDING", "None", "", 2910, "2026-11-27T03:38:49")
+    assert (limited.index, limited.is_waiting, limited.starts_at) == (1, True, "")
+    assert (runs.index, runs.is_waiting, runs.node, runs.minutes_left) == (0, False, "n1", 30)
+    assert blocked.minutes_left is None
+
+
+def test_nothing_is_asked_for_no_names(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert read_queue([]) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "explained"),
+    [
+        ("Priority", "higher priority"),
+        ("(Resources)", "it is next"),
+        ("ReqNodeNotAvail, UnavailableNodes:n2", "down, drained or reserved"),
+        ("QOSMaxJobsPerUserLimit", "grants no more at a time (QOSMaxJobsPerUserLimit)"),
+        ("AssocGrpGRES", "granted no more at a time (AssocGrpGRES)"),
+        ("DependencyNeverSatisfied", "scancel it"),
+        ("SomethingNew", "Slurm says 'SomethingNew'"),
+    ],
+)
+def test_reasons_are_explained_in_plain_words(reason, explained):
+    assert explained in explain(reason)

@@ -1,0 +1,89 @@
+"""Slurm's spellings are read, and its programs' failures are told in their own words."""
+
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhpc.cluster import slurm
+from rlhpc.errors import SlurmError
+
+KEY = st.from_regex(r"[A-Za-z][A-Za-z_]{0,9}", fullmatch=True)
+WORD = st.from_regex(r"[a-z0-9(][a-z0-9.:,()/@-]{0,9}", fullmatch=True)
+VALUE = st.lists(WORD, max_size=3).map(" ".join)
+
+
+@given(st.dictionaries(KEY, VALUE, min_size=1))
+def test_fields_of_a_line_are_read_whatever_their_values(pairs):
+    line = " ".join(f"{key}={value}" for key, value in pairs.items())
+    assert slurm.fields(line) == pairs
+
+
+def test_a_value_may_hold_an_equals_sign():
+    assert slurm.fields("PartitionName=gpu TRES=cpu=48,mem=192G AllocTRES= X=1") == {
+        "PartitionName": "gpu",
+        "TRES": "cpu=48,mem=192G",
+        "AllocTRES": "",
+        "X": "1",
+    }
+
+
+@given(st.integers(0, 400), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_every_spelling_of_a_time_gives_its_minutes(days, hours, mins, seconds):
+    whole, up = (days * 24 + hours) * 60 + mins, int(seconds > 0)
+    assert slurm.minutes(f"{days}-{hours:02}:{mins:02}:{seconds:02}") == whole + up
+    assert slurm.minutes(f"{days}-{hours}:{mins}") == whole
+    assert slurm.minutes(f"{days}-{hours}") == (days * 24 + hours) * 60
+    assert slurm.minutes(f"{hours}:{mins:02}:{seconds:02}") == hours * 60 + mins + up
+    assert slurm.minutes(f"{mins}:{seconds:02}") == mins + up
+    assert slurm.minutes(f"{mins}") == mins
+
+
+@pytest.mark.parametrize("spelled", ["UNLIMITED", "INFINITE", "NONE", "INVALID", "", "n/a"])
+def test_no_time_is_none(spelled):
+    assert slurm.minutes(spelled) is None
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a shell script on PATH as one of Slurm's programs."""
+
+    def make(name, text):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return make
+
+
+def test_a_failure_is_told_in_the_programs_own_words(program):
+    program("scontrol", "echo 'slurm_load_ctl_conf error: Unable to contact' >&2; exit 1")
+    with pytest.raises(SlurmError, match="'scontrol show config' failed: slurm_load_ctl_conf error: Unable to contact"):
+        slurm.ask("scontrol", "show", "config")
+
+
+def test_a_program_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SlurmError, match="'scontrol' is not on PATH"):
+        slurm.ask("scontrol", "show", "config")
+    assert not slurm.is_there()
+
+
+def test_a_program_that_does_not_answer_is_given_up(program):
+    program("scontrol", "sleep 10")
+    with pytest.raises(SlurmError, match="did not answer within 0 seconds"):
+        slurm.ask("scontrol", timeout_seconds=0.1)
+
+
+def test_a_job_that_we_are_in_does_not_leak(program, monkeypatch):
+    program("srun", "env")
+    for name, value in {"SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "SLURM_CONF": "/etc/slurm.conf"}.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with slurm.outside_of_jobs():
+        told = slurm.ask("srun").splitlines()
+    assert [line for line in told if line.startswith("SLURM_")] == ["SLURM_CONF=/etc/slurm.conf"]
+    assert dict(os.environ) == before
