@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlhpc.errors import ConfigError
@@ -173,10 +173,9 @@ def expand(
     fitting = [(env, algo) for env, algo in pairs if algo.acts_in(env.action_space)]
     incompatible = tuple((algo.name, env.env_id) for env, algo in pairs if not algo.acts_in(env.action_space))
     _refuse_misfits(config, envs, algos, fitting)
-    trainings = tuple(
-        _training(config, env, algo, seed, is_atari=is_atari(env.env_id)) for env, algo in fitting for seed in config.seeds
-    )
-    return Grid(trainings, incompatible)
+    first, *_ = config.seeds
+    resolved = [_training(config, env, algo, first, is_atari=is_atari(env.env_id)) for env, algo in fitting]
+    return Grid(tuple(replace(each, seed=seed) for each in resolved for seed in config.seeds), incompatible)
 
 
 def _refuse_misfits(

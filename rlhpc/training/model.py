@@ -64,7 +64,8 @@ def refuse_faults(trainings: Iterable[Training]) -> None:
     ConfigError
         With every fault, once for each algorithm.
     """
-    told = {f"algorithm '{training.algo}': {fault}" for training in trainings for fault in faults(training.hyperparameters)}
+    pairs = {training.key[:-1]: training for training in trainings}  # the seeds of an algorithm in an environment have the same
+    told = {f"algorithm '{training.algo}': {fault}" for training in pairs.values() for fault in faults(training.hyperparameters)}
     if told:
         raise ConfigError(*sorted(told))
 

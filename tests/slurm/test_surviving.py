@@ -48,6 +48,7 @@ def test_a_warning_signal_saves_requeues_and_continues(grid, undisturbed):
     grid.assert_whole(undisturbed)
     assert sum(grid.resumes().values()) == grid.n_trainings
     assert "continues from its checkpoint" in grid.output()
+    assert grid.output().count("starts ") == 2  # both lives of the element are in its log
     assert_nothing_runs(grid)
 
 
