@@ -38,6 +38,11 @@ class SearchFolder:
         return self.root / "shards"
 
     @property
+    def slurm(self) -> Path:
+        """The folder of what jobs on a cluster print."""
+        return self.root / "slurm"
+
+    @property
     def ranking(self) -> Path:
         """The best subsets of the largest size."""
         return self.root / "ranking.csv"

@@ -13,7 +13,7 @@
 A whole search is the merge of its only shard.
 """
 
-from rlhpc.search.combinations import rank, shard_range, unrank
+from rlhpc.search.combinations import rank, shard_range, spell_ranges, unrank
 from rlhpc.search.folds import FOLD_SEED, N_FOLDS, assign_folds
 from rlhpc.search.kernel import Fit, cv_mse, fit
 from rlhpc.search.merge import merge, read_shards
@@ -21,7 +21,17 @@ from rlhpc.search.nested import Size, nest
 from rlhpc.search.problem import Problem, load, problem_hash, save
 from rlhpc.search.ranking import Ranked, describe, describe_size, make_ranking
 from rlhpc.search.settings import KEEP, RULES, Settings
-from rlhpc.search.shard import Best, Shard, n_shard_subsets, read_shard, search_shard, shard_name, subset_errors, write_shard
+from rlhpc.search.shard import (
+    Best,
+    Shard,
+    n_shard_subsets,
+    read_shard,
+    search_shard,
+    shard_name,
+    stored_shards,
+    subset_errors,
+    write_shard,
+)
 
 __all__ = [
     "FOLD_SEED",
@@ -53,6 +63,8 @@ __all__ = [
     "search_shard",
     "shard_name",
     "shard_range",
+    "spell_ranges",
+    "stored_shards",
     "subset_errors",
     "unrank",
     "write_shard",

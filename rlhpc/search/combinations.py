@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import comb
 
 import numpy as np
@@ -64,3 +64,12 @@ def shard_range(shard_index: int, n_shards: int, n_subsets: int) -> tuple[int, i
     The ranges of all shards tile ``[0, n_subsets)`` and differ in length by at most one.
     """
     return shard_index * n_subsets // n_shards, (shard_index + 1) * n_subsets // n_shards
+
+
+def spell_ranges(numbers: Iterable[int]) -> str:
+    """Spell increasing numbers as Slurm's ``--array`` takes them: 0, 1, 2 and 5 as ``0-2,5``."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        first = runs.pop()[0] if runs and runs[-1][1] == number - 1 else number
+        runs.append((first, number))
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

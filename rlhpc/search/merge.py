@@ -11,13 +11,17 @@ from rlhpc import __version__
 from rlhpc.errors import IncompleteSearchError
 from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import Best, Shard, join, read_shard, shard_name
-
-MAX_NAMED = 20  # names of missing shards that an error spells out
+from rlhpc.search.shard import Best, Shard, join, read_shard, shard_name, spell_names
 
 
-def read_shards(folder: Path) -> list[Shard]:
+def read_shards(folder: Path, n_shards: int | None = None) -> list[Shard]:
     """Read every shard in a folder, in the order of names.
+
+    Parameters
+    ----------
+    folder : Path
+    n_shards : int, optional
+        Read only shards of a search in so many.
 
     Raises
     ------
@@ -25,7 +29,7 @@ def read_shards(folder: Path) -> list[Shard]:
         If there is none, or with every one that cannot be read or does not belong to its name.
     """
     shards, faults = [], []
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob("*.npz" if n_shards is None else f"*-of-{n_shards:04d}.npz")):
         try:
             shard = read_shard(path)
         except IncompleteSearchError as error:
@@ -35,7 +39,8 @@ def read_shards(folder: Path) -> list[Shard]:
             faults.append(f"'{path}' holds the shard {shard.name}: it was renamed. Name it back, or delete it.")
         shards.append(shard)
     if not shards and not faults:
-        faults.append(f"there is no shard in '{folder}'. Search shards first, with --shard 0/N to --shard N-1/N.")
+        which = "" if n_shards is None else f" of a search in {n_shards} shards"
+        faults.append(f"there is no shard{which} in '{folder}'. Search shards first, with --shard 0/N to --shard N-1/N.")
     if faults:
         raise IncompleteSearchError("\n".join(faults))
     return shards
@@ -96,6 +101,4 @@ def _holes(shards: Sequence[Shard]) -> Iterator[str]:
         yield f"shards are there twice: {', '.join(repeated)}. Give each once."
     missing = [shard_name(index, n_shards) for index in range(n_shards) if index not in counts]
     if missing:
-        more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
-        named = ", ".join(missing[:MAX_NAMED])
-        yield f"shards are missing: {named}{more}. Search them with --shard I/N, then merge."
+        yield f"shards are missing: {spell_names(missing)}. Search them with --shard I/N, then merge."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb
 from pathlib import Path
@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BLOCK_SUBSETS = 8_192  # between two reports of progress
+
+MAX_NAMED = 20  # names of shards that an error spells out
 
 DIGITS = 12  # of an error
 EXACT = 1e-24  # an error below is zero: predictions are off by the rounding of numbers around 1
@@ -84,10 +86,21 @@ class Shard:
         """Name of its file without the ending, such as ``0003-of-0016``."""
         return shard_name(self.shard_index, self.n_shards)
 
+    @property
+    def search(self) -> tuple[str, Settings, str]:
+        """What it must share with all other shards of its search."""
+        return self.problem_hash, self.settings, self.version
+
 
 def shard_name(shard_index: int, n_shards: int) -> str:
     """Name a shard so that names sort by index."""
     return f"{shard_index:04d}-of-{n_shards:04d}"
+
+
+def spell_names(names: Sequence[str]) -> str:
+    """Spell names of shards for an error; many of them are counted."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"{', '.join(names[:MAX_NAMED])}{more}"
 
 
 def n_shard_subsets(shard_index: int, n_shards: int, n_envs: int, subset_size: int) -> int:
@@ -203,8 +216,51 @@ def _refuse_other(path: Path, shard: Shard) -> None:
         former = read_shard(path)
     except IncompleteSearchError:
         return
-    if (former.problem_hash, former.settings, former.version) != (shard.problem_hash, shard.settings, shard.version):
+    if former.search != shard.search:
         raise IncompleteSearchError(f"'{path}' is a shard of another search. Give another --out, or delete that folder.")
+
+
+def stored_shards(folder: Path, problem: Problem, settings: Settings, shard_indices: Iterable[int], n_shards: int) -> list[int]:
+    """Return those of some shards that need no more searching: stored, sound and of this very search.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `write_shard` puts them.
+    problem : Problem
+    settings : Settings
+    shard_indices : iterable of int
+    n_shards : int
+        Shards of any other number have other names, and are not looked at.
+
+    Returns
+    -------
+    list of int
+        Without those that are damaged or were renamed: `write_shard` replaces them.
+
+    Raises
+    ------
+    IncompleteSearchError
+        If one of their names is taken by a sound shard of another search; with all such.
+    """
+    wanted = (problem_hash(problem), settings, __version__)
+    stored, strangers = [], []
+    for index in shard_indices:
+        name = shard_name(index, n_shards)
+        try:
+            shard = read_shard(folder / f"{name}.npz")
+        except IncompleteSearchError:
+            continue
+        if shard.search != wanted:
+            strangers.append(name)
+        elif shard.name == name:
+            stored.append(index)
+    if strangers:
+        raise IncompleteSearchError(
+            f"'{folder}' holds shards of another search, on another dataset, with other settings or by another version of rlhpc: "
+            f"{spell_names(strangers)}. Give another --out, or delete that folder."
+        )
+    return stored
 
 
 def read_shard(path: Path) -> Shard:
@@ -221,7 +277,8 @@ def read_shard(path: Path) -> Shard:
             settings = Settings(**head.pop("settings"))
             best = tuple(_read_best(arrays, size) for size in range(settings.subset_size, 0, -1))
         return Shard(**head, settings=settings, best=best)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, InputError, zipfile.BadZipFile) as error:
+    # RuntimeError: a flipped bit of an archive can also look like encryption or an unknown compression.
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, InputError, zipfile.BadZipFile) as error:
         reason = f"{type(error).__name__}: {error}"
         message = f"the shard '{path}' cannot be read ({reason}). Delete it and search that shard again."
         raise IncompleteSearchError(message) from error

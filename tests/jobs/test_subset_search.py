@@ -171,6 +171,71 @@ def test_merge_names_missing_shards_and_writes_nothing(table, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["shards"]
 
 
+def test_a_stored_shard_is_passed_over(table, tmp_path):
+    search(table, tmp_path, "--shard", "1/3")
+    path = tmp_path / "shards" / "0001-of-0003.npz"
+    before = path.stat()
+    assert search(table, tmp_path, "--shard", "1/3") == f"Shard 1/3 is stored already, and passed over:\n  {path}\n"
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert json.loads(search(table, tmp_path, "--shard", "1/3", "--json")) == {"path": str(path), "searched": False}
+    assert json.loads(search(table, tmp_path, "--shard", "1/4", "--json"))["searched"]
+
+
+def test_a_damaged_shard_is_searched_again(table, tmp_path):
+    search(table, tmp_path, "--shard", "1/3")
+    path = tmp_path / "shards" / "0001-of-0003.npz"
+    data = path.read_bytes()
+    path.write_bytes(data[:200] + b"?" + data[201:])
+    assert "Shard 1/3 searched." in search(table, tmp_path, "--shard", "1/3")
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("part", [("--shard", "1/3"), ("--dry-run", "--n-shards", 3)])
+def test_a_shard_of_another_search_is_refused_and_kept(table, tmp_path, part):
+    search(table, tmp_path, "--shard", "1/3")
+    path = tmp_path / "shards" / "0001-of-0003.npz"
+    data = path.read_bytes()
+    result = run(table, "--subset-size", 2, "--out", tmp_path, *part)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "holds shards of another search" in result.stderr
+    assert "0001-of-0003" in result.stderr
+    assert path.read_bytes() == data
+
+
+def test_merge_of_one_number_of_shards_leaves_others_alone(found, table, tmp_path):
+    for part in ("0/2", "1/2", "2/7"):
+        search(table, tmp_path, "--shard", part)
+    result = run(table, "--subset-size", 3, "--out", tmp_path, "--merge")
+    assert "searches in 2 and 7 shards" in result.stderr
+    search(table, tmp_path, "--merge", "--n-shards", 2)
+    assert all((tmp_path / name).read_bytes() == (found[0] / name).read_bytes() for name in WRITTEN)
+
+
+def test_a_dry_run_tells_what_is_missing_and_writes_nothing(table, tmp_path):
+    out = tmp_path / "out"
+    text = search(table, out, "--dry-run")
+    assert "35 subsets of 3 of 7 environments, and all smaller ones: 63 in all, on 9 algorithms." in text
+    assert f"  {out}\n" in text
+    assert not out.exists()
+    search(table, out, "--shard", "3/6")
+    plan = json.loads(search(table, out, "--dry-run", "--n-shards", 6, "--json"))
+    assert (plan["n_shards"], plan["n_missing"], plan["missing"]) == (6, 5, "0-2,4-5")
+    assert "Shards: 6; stored already: 1." in plan["summary"]
+    assert [path.name for path in out.rglob("*")] == ["shards", "0003-of-0006.npz"]
+
+
+def test_subset_size_and_folder_have_defaults(found, tmp_path):
+    for name, expected in (("runs/mine/dataset.csv", "mine"), ("runs/mine/other.csv", "other")):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plan = json.loads(run(write_table(path), "--dry-run", "--json").stdout)
+        assert (plan["n_subsets"], plan["out"]) == (35, f"logs/search/{expected}")
+    command = [sys.executable, ROOT / "jobs/subset_search.py", "dataset.csv"]
+    subprocess.run(command, cwd=tmp_path / "runs" / "mine", capture_output=True, check=True)
+    written = tmp_path / "runs" / "mine" / "logs" / "search" / "mine"
+    assert (written / "ranking.csv").read_bytes() == (found[0] / "ranking.csv").read_bytes()
+
+
 def test_merge_refuses_shards_of_another_table(table, tmp_path):
     search(table, tmp_path / "out", "--shard", "0/1")
     other = write_table(tmp_path / "other.csv", n_algos=8)
@@ -232,8 +297,12 @@ def test_unsearchable_subsets_are_counted_and_not_ranked(tmp_path):
         (["--subset-size", 0, "--shard", "1of4"], ["--shard 1of4", "subset size 0"]),
         (["--subset-size", 3, "--shard", "-1/4"], ["--shard"]),
         (["--subset-size", 3, "--shard", "0/4", "--merge"], ["not allowed with"]),
+        (["--subset-size", 3, "--shard", "0/4", "--dry-run"], ["not allowed with"]),
+        (["--n-shards", 4], ["--n-shards goes with"]),
+        (["--n-shards", 4, "--shard", "0/4", "--keep", 0], ["--n-shards goes with", "number to keep 0"]),
+        (["--n-shards", 0, "--dry-run"], ["--n-shards 0 is out of range: give 1 to 4000001"]),
+        (["--subset-size", 8, "--dry-run"], ["more than the 7 environments"]),
         (["--subset-size", 3, "--benchmarks", "atari"], ["atari100k"]),
-        ([], ["--subset-size"]),
     ],
 )
 def test_wrong_flags_are_refused_before_anything_is_written(table, tmp_path, flags, words):
@@ -308,6 +377,14 @@ def test_starting_the_job_loads_no_heavy_package():
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip().splitlines()[-1] == "loaded:"
     assert "--subset-size" in result.stdout
+
+
+def test_searching_a_shard_loads_no_torch(table, tmp_path):
+    command = [sys.executable, "-X", "importtime", "jobs/subset_search.py", str(table), "--out", str(tmp_path), "--shard", "0/2"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines() if "|" in line}
+    assert {"numpy", "rlhpc"} <= loaded
+    assert loaded & {"torch", "gymnasium", "stable_baselines3", "sb3_contrib", "matplotlib", "sklearn", "pandas"} == set()
 
 
 def test_thesis_table_gives_the_subset_of_the_thesis(tmp_path):

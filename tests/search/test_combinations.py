@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhpc.search.combinations import MAX_SUBSETS, rank, shard_range, unrank
+from rlhpc.search.combinations import MAX_SUBSETS, rank, shard_range, spell_ranges, unrank
 
 SIZES = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, min(n, 7))))
 
@@ -46,3 +46,10 @@ def test_shard_ranges_tile_the_whole_evenly(n_shards, n_subsets):
     assert all(before[1] == after[0] for before, after in pairwise(ranges))
     lengths = {stop - start for start, stop in ranges}
     assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "spelled"), [([], ""), ([0], "0"), ([0, 1, 2, 5], "0-2,5"), ([3, 5, 6], "3,5-6"), (range(1000), "0-999")]
+)
+def test_ranges_are_spelled_as_slurm_takes_them(numbers, spelled):
+    assert spell_ranges(numbers) == spelled

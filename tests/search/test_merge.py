@@ -91,6 +91,15 @@ def test_a_folder_with_renamed_and_damaged_shards_names_both(make_problem, tmp_p
     assert "0001-of-0004.npz' holds the shard 0001-of-0003" in str(caught.value)
 
 
+def test_shards_of_another_number_are_not_read_where_one_is_asked_for(make_problem, tmp_path):
+    problem = make_problem()
+    for shard in [*division(problem, 3), *division(problem, 13)]:
+        write_shard(shard, tmp_path)
+    assert [shard.n_shards for shard in read_shards(tmp_path, 3)] == [3, 3, 3]
+    with pytest.raises(IncompleteSearchError, match=r"there is no shard of a search in 4 shards"):
+        read_shards(tmp_path, 4)
+
+
 def test_a_folder_without_shards_says_what_to_do(tmp_path):
     with pytest.raises(IncompleteSearchError, match=r"there is no shard .* --shard 0/N"):
         read_shards(tmp_path / "none")

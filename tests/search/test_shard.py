@@ -7,7 +7,7 @@ import rlhpc.search.shard as shard_module
 from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.search.combinations import rank
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import n_shard_subsets, read_shard, search_shard, write_shard
+from rlhpc.search.shard import n_shard_subsets, read_shard, search_shard, stored_shards, write_shard
 
 SETTINGS = Settings(3, n_folds=4, fold_seed=3, keep=10)
 
@@ -118,3 +118,41 @@ def test_a_shard_of_another_search_is_not_overwritten(make_problem, tmp_path):
     assert write_shard(search_shard(make_problem(), SETTINGS), tmp_path).read_bytes() == before
     path.write_bytes(before[:50])
     assert write_shard(search_shard(make_problem(seed=5), SETTINGS), tmp_path) == path
+
+
+def test_no_flipped_byte_of_a_shard_goes_unnoticed(make_problem, tmp_path):
+    path = write_shard(search_shard(make_problem(n_envs=5), Settings(1)), tmp_path)
+    data, sound = path.read_bytes(), plain(read_shard(path))
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
+        try:
+            assert plain(read_shard(path)) == sound  # some bytes, such as those of a date, mean nothing
+        except IncompleteSearchError:
+            continue
+
+
+def plain(shard):
+    best = [(b.subset_size, b.start, b.stop, b.n_unsearchable, b.ranks.tolist(), b.cv_mse.tolist()) for b in shard.best]
+    return shard.name, shard.search, best
+
+
+def test_sound_shards_of_this_search_count_as_stored(make_problem, tmp_path):
+    problem = make_problem()
+    paths = [write_shard(search_shard(problem, SETTINGS, index, 5), tmp_path) for index in range(4)]
+    write_shard(search_shard(problem, Settings(2), 4, 6), tmp_path)
+    paths[0].write_bytes(paths[0].read_bytes()[:100])
+    paths[1].write_bytes(paths[2].read_bytes())
+    assert stored_shards(tmp_path, problem, SETTINGS, range(5), 5) == [2, 3]
+    assert stored_shards(tmp_path, problem, SETTINGS, [1, 3], 5) == [3]
+    assert stored_shards(tmp_path, problem, SETTINGS, range(4), 6) == []
+    assert stored_shards(tmp_path / "none", problem, SETTINGS, range(5), 5) == []
+
+
+@pytest.mark.parametrize("other", ["dataset", "settings", "version"])
+def test_shards_of_another_search_are_named_and_not_counted(make_problem, tmp_path, other, monkeypatch):
+    problem, settings = make_problem(seed=1 if other == "dataset" else 0), Settings(3) if other == "settings" else SETTINGS
+    shards = [search_shard(problem, settings, index, 30) for index in range(25)]
+    for shard in shards:
+        write_shard(replace(shard, version="0.0.0") if other == "version" else shard, tmp_path)
+    with pytest.raises(IncompleteSearchError, match=r"shards of another search.*0000-of-0030, .*0019-of-0030 and 5 more\."):
+        stored_shards(tmp_path, make_problem(seed=0), SETTINGS, range(30), 30)
