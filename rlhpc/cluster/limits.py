@@ -43,12 +43,14 @@ def _of_arrays(site: Site, request: Request) -> Iterator[Finding]:
             f"The launch submits {n_arrays} arrays; packing.max_nodes={site.max_array_size} makes it one.",
         )
     else:
-        yield Finding("max_array_size", Severity.GOOD, f"One array takes all {n} elements (MaxArraySize={site.max_array_size}).")
+        yield Finding(
+            "max_array_size", Severity.GOOD, f"One array takes all {_elements(n)} (MaxArraySize={site.max_array_size})."
+        )
     if n > site.max_job_count:
         yield Finding(
             "max_job_count",
             Severity.REFUSED,
-            f"The queue of the whole site holds at most {site.max_job_count} jobs (MaxJobCount), and the plan has {n} elements.",
+            f"The queue of the whole site holds at most {site.max_job_count} jobs (MaxJobCount), and the plan has {_elements(n)}.",
             f"Pack the trainings into fewer elements: --max-nodes {max(site.max_job_count // 2, 1)}.",
         )
 
@@ -63,8 +65,8 @@ def _of_queue(request: Request, max_submit: int | None, n_queued: int) -> Iterat
         remedy = "Wait until some have ended, or scancel some."
         yield Finding("max_submit_jobs", Severity.REFUSED, f"{what}: nothing more is taken.", remedy)
     elif n > room:
-        remedy = f"The launch packs the trainings into {room} elements, which refill their places."
-        yield Finding("max_submit_jobs", Severity.NOTE, f"{what}; the plan has {n} elements.", remedy)
+        remedy = f"The launch packs the trainings into {_elements(room)}, which refill their places."
+        yield Finding("max_submit_jobs", Severity.NOTE, f"{what}; the plan has {_elements(n)}.", remedy)
     else:
         yield Finding("max_submit_jobs", Severity.GOOD, f"{what}: the {n} elements of the plan are taken.")
 
@@ -186,3 +188,7 @@ def _of_memory(site: Site, partition: Partition, request: Request) -> Iterator[F
 def _gives_whole_nodes(site: Site, partition: Partition) -> bool:
     """Tell whether every job has its nodes to itself."""
     return partition.fields.get("OverSubscribe", "") == "EXCLUSIVE" or site.config.get("SelectType") == "select/linear"
+
+
+def _elements(n: int) -> str:
+    return f"{n} element{'' if n == 1 else 's'}"
