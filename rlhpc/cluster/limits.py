@@ -50,7 +50,7 @@ def _of_arrays(site: Site, request: Request) -> Iterator[Finding]:
         yield Finding(
             "max_job_count",
             Severity.REFUSED,
-            f"The queue of the whole site holds at most {site.max_job_count} jobs (MaxJobCount), and the plan has {_elements(n)}.",
+            f"The queue of the whole site holds at most {site.max_job_count} jobs (MaxJobCount), and this plan has {n}.",
             f"Pack the trainings into fewer elements: --max-nodes {max(site.max_job_count // 2, 1)}.",
         )
 
