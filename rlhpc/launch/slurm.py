@@ -133,7 +133,7 @@ def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Re
         stop_seconds=planned.needs.signal_seconds,
         longest_hours=max((makespan(node, hours) for node in planned.nodes), default=0.0),
         gres=str(gres) if gres else None,
-        n_files=footprint.n_files(trainings),
+        n_files=footprint.n_files(trainings, has_wandb=config.wandb.mode != "disabled"),
         gigabytes=footprint.gigabytes(trainings),
         has_options=frozenset(config.slurm.options),
     )
