@@ -32,19 +32,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlhpc import command
-from rlhpc.benchmarks import load_benchmarks
 from rlhpc.cluster import slurm as programs
 from rlhpc.cluster.site import Site, read_site
 from rlhpc.config import load, to_yaml
-from rlhpc.errors import STOPPED, ConfigError, InputError, SlurmError
+from rlhpc.errors import STOPPED, InputError, SlurmError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch import slurm, text
 from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger
 from rlhpc.results.missing import count, has_given_up
-from rlhpc.training import grid, local, node, outcome, registry
-from rlhpc.training.algos import load_algos, unknown_blocks
+from rlhpc.training import grid, local, node, outcome
 from rlhpc.training.estimate import Hours, measured_hours
 
 
@@ -71,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
         slurm__partition=args.partition,
     )
     config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags])
-    expanded, store = _expand(config), config.store
+    expanded, store = expand(config), config.store
     found = ledger.check(store, expanded.trainings)
     ledger.refuse_changed(found, store)
     wanted = found.to_train
@@ -155,11 +154,13 @@ def _submit(launch: _Launch) -> int:
 
 def _site(args: argparse.Namespace) -> Site | None:
     """Ask Slurm for its settings; a dry run does without where there is none, or none that answers."""
-    if not args.dry_run:
-        return read_site()
+    if args.dry_run and not programs.is_there():
+        return None
     try:
-        return read_site() if programs.is_there() else None
+        return read_site()
     except SlurmError as error:
+        if not args.dry_run:
+            raise SlurmError(f"{error}\nTo train on this machine instead: --cluster local") from error
         print(f"warning: planned without the site's limits: {error}", file=sys.stderr)
         return None
 
@@ -177,23 +178,6 @@ def _prepare(launch: _Launch) -> None:
             print(f"the damaged result was kept as {moved}", file=sys.stderr)
     for training in launch.found.stored:
         node.tidy(store, training)
-
-
-def _expand(config: LaunchConfig) -> grid.Grid:
-    """Expand the grid, and refuse unknown names and hyperparameters."""
-    benchmark_envs = load_benchmarks(config.benchmarks)
-    algos = load_algos(config.algos, config.hyperparameters)
-    unknown = registry.unknown_ids(config.envs or [env.env_id for env in benchmark_envs])
-    unknown += unknown_blocks(algos, config.hyperparameters, registry.is_registered)
-    if unknown:
-        raise ConfigError(*unknown)
-    envs = grid.choose_envs(config, benchmark_envs, registry.action_space)
-    expanded = grid.expand(config, envs, algos, registry.is_atari)
-
-    from rlhpc.training.model import refuse_faults  # noqa: PLC0415  # torch takes seconds; most mistakes are found without it
-
-    refuse_faults(expanded.trainings)
-    return expanded
 
 
 def _cluster(args: argparse.Namespace) -> str:

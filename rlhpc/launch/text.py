@@ -75,22 +75,20 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     """Say what a plan for Slurm takes, and what it costs."""
     element, n_gpus, at_once = facts["element"], facts["gpus_per_node"], facts["trainings_per_gpu"]
     what = f"{n_gpus} GPUs x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
-    price = f"{facts['estimated_gpu_hours']:,.0f} GPU-hours" if n_gpus else f"{facts['estimated_node_hours']:,.0f} node-hours"
+    hours = _hours(facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"])
+    price = f"{hours} {'GPU' if n_gpus else 'node'}-hours"
     source = "your own trainings so far, else by priors" if facts["estimates"] == "measured" else "priors"
-    walls = ", ".join(f"{hours:,.0f} on {n_nodes}" for n_nodes, hours in facts["estimated_wall_hours"].items())
+    walls = ", ".join(f"{_hours(wall)} on {n_nodes}" for n_nodes, wall in facts["estimated_wall_hours"].items())
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     elements = (
         f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element"
-        f" {facts['estimated_hours']:.0f} hours (by {source} of an A100; short ones end much earlier)."
+        f" {_hours(facts['estimated_hours'])} hours (by {source} of an A100; short ones end much earlier)."
     )
-    asks = (
-        f"Each takes {element['cpus']} cores, {element['memory_gb']:.0f} GB and {_duration(element['timeout_min'])} in {where};"
-        " what is not done then is saved, requeued and continued."
-    )
+    size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_duration(element['timeout_min'])} in {where}"
     return [
         elements,
         f"Hours until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
-        asks,
+        f"Each takes {size}; what is not done then is saved, requeued and continued.",
         f"About {facts['n_files']:,} files and {facts['gigabytes']:,.1f} GB will be written.",
         *facts["notes"],
     ]
@@ -125,6 +123,11 @@ def after(outcome: Outcome, store: Store) -> str:
         for training, reason in outcome.failed:
             lines += [f"  {training.name}: {reason}", f"    see {store.folder(training) / ATTEMPTS}"]
     return "\n".join(lines)
+
+
+def _hours(hours: float) -> str:
+    """Spell an estimate: whole hours, or two digits of short ones."""
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def _duration(minutes: int) -> str:

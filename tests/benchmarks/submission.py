@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/submission.py
     .venv/bin/python tests/benchmarks/submission.py --seeds 60
 
-The default grid (38 environments x 5 algorithms) with many seeds is launched on a throw-away cluster (tests/slurm/cluster.py) whose
+The default grid (38 environments x 5 algorithms) with many seeds is launched on a throw-away cluster of tests/slurm, whose
 arrays may be as long as it needs, and held there, so that nothing runs. Seconds are those of the whole command, Python's start
 included: planned alone (--dry-run), submitted, and launched a second time, which must find all of it in the queue.
 """

@@ -260,12 +260,16 @@ def test_a_partition_without_slurm_names_the_remedy(tmp_path):
     assert "--cluster local" in done.stderr
 
 
-def test_where_slurm_is_a_launch_says_what_this_version_does_not_do(tmp_path):
-    sbatch = tmp_path / "bin" / "sbatch"
-    sbatch.parent.mkdir()
-    sbatch.write_text("#!/bin/sh\nexit 1\n")
-    sbatch.chmod(0o755)
-    done = launch("--partition", "gpu", f"logs_dir={tmp_path}/logs", path=sbatch.parent, code=2)
-    assert "does not submit yet" in done.stderr
+def test_a_slurm_that_does_not_answer_is_told_with_its_words_and_a_dry_run_plans_without_it(tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "scontrol"):
+        (folder / name).write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
+        (folder / name).chmod(0o755)
+    done = launch("--partition", "gpu", f"logs_dir={tmp_path}/logs", path=folder, code=1)
+    assert "failed: no controller" in done.stderr
     assert "--cluster local" in done.stderr
+    planned = launch("--partition", "gpu", "--dry-run", f"logs_dir={tmp_path}/logs", path=folder)
+    assert "planned without the site's limits: " in planned.stderr
+    assert "760 to train" in planned.stdout
     assert not (tmp_path / "logs").exists()

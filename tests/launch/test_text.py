@@ -53,7 +53,7 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
 
 
 ELEMENT = (
-    "1 array element of 2 GPUs x 3 trainings; about 2 GPU-hours, the longest element 1 hours "
+    "1 array element of 2 GPUs x 3 trainings; about 1.6 GPU-hours, the longest element 0.78 hours "
     "(by priors of an A100; short ones end much earlier)."
 )
 
@@ -62,7 +62,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
     assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-6:] == [
         "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
         ELEMENT,
-        "Hours until all is done, by the number of nodes that the cluster gives at a time: 1 on 1.",
+        "Hours until all is done, by the number of nodes that the cluster gives at a time: 0.78 on 1.",
         "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
@@ -72,7 +72,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
 def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():
     lines = text.before(facts(PPO, cluster="slurm", n_gpus=0, stored=[GRID.trainings[1]])).splitlines()
     assert lines[-5] == (
-        "1 array element of 3 trainings on cores; about 1 node-hours, the longest element 1 hours "
+        "1 array element of 3 trainings on cores; about 0.78 node-hours, the longest element 0.78 hours "
         "(by your own trainings so far, else by priors of an A100; short ones end much earlier)."
     )
     assert "in the default partition; " in lines[-3]
