@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 STOPPED = 75  # exit code of what was stopped and is to be continued, which is no error; EX_TEMPFAIL of sysexits.h
 
+
 class RlhpcError(Exception):
     """Report a failure that rlhpc understands; a job prints it without a traceback."""
 

@@ -26,6 +26,7 @@ from rlhpc.errors import STOPPED
 _TERMINATED = 128 + signal.SIGTERM  # what a shell reports
 _MAX_STARTS = 3  # of a supervisor that is killed, in one life of an element
 _POLL_SECONDS = 0.2
+_SECONDS_TO_BE_KILLED = 600.0  # after SIGTERM: KillWait, or the GraceTime of a partition; if nothing comes, it was sent by hand
 _WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # submitit turns one of them, as the site says, into a call of `checkpoint`
 _LEFTOVERS = "*.save_tmp"
 
@@ -60,7 +61,9 @@ class Element:
                 break
             print(f"the supervisor was killed by signal {-code}; it is started again, and goes on from what is saved", flush=True)
             code = self._carry_out()
-        if self._is_told:
+        if self._is_told and code == STOPPED:
+            # Of a job that ends by itself while it is preempted, Slurm thinks that it is done; it requeues one that it kills.
+            time.sleep(_SECONDS_TO_BE_KILLED)
             sys.exit(_TERMINATED)
         if code not in (0, STOPPED):  # STOPPED without having been told: the rest is in the hands of another launch
             sys.exit(code if code > 0 else 128 - code)

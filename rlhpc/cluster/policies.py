@@ -74,7 +74,7 @@ def _of_preemption(site: Site, partition: Partition, request: Request) -> Iterat
         )
     elif "REQUEUE" in modes:
         yield Finding("preempt_mode", Severity.GOOD, f"What is preempted in '{partition.name}' is requeued, and continues.")
-        yield from _of_notice(site, partition, lost)
+        yield from _of_notice(site, partition)
     else:
         yield Finding("preempt_mode", Severity.GOOD, f"Jobs in '{partition.name}' are not preempted (PreemptMode=OFF).")
 
@@ -89,23 +89,18 @@ def _tier(partition: Partition) -> int:
     return int(partition.fields.get("PriorityTier", "1"))
 
 
-def _of_notice(site: Site, partition: Partition, lost: str) -> Iterator[Finding]:
-    """Yield whether elements are told before they are preempted."""
-    if _PREEMPT_USER_SIGNAL in site.config.get("SlurmctldParameters", ""):
-        return
-    remedy = f"Administrators can set SlurmctldParameters={_PREEMPT_USER_SIGNAL}"
-    if (grace := partition.fields.get("GraceTime", "0")) != "0":
+def _of_notice(site: Site, partition: Partition) -> Iterator[Finding]:
+    """Yield how elements are told before they are preempted."""
+    grace = partition.fields.get("GraceTime", "0")
+    if grace != "0" and _PREEMPT_USER_SIGNAL not in site.config.get("SlurmctldParameters", ""):
         # Tried on Slurm 22.05: a job whose step ends on that SIGTERM is COMPLETED, and one whose step goes on is requeued.
         yield Finding(
             "preempt_signal",
-            Severity.WARNING,
-            f"An element that is preempted gets SIGTERM {grace} seconds before (GraceTime), and if it ends by then, Slurm"
-            f" does not requeue it ({_PREEMPT_USER_SIGNAL} is not set).",
-            f"{remedy}; without it, launch again when elements are gone from the queue: what is not stored continues.",
+            Severity.NOTE,
+            f"An element that is preempted gets SIGTERM {grace} seconds before (GraceTime); it saves, and waits to be killed, as"
+            " Slurm would not requeue one that ends by itself.",
+            f"Administrators can set SlurmctldParameters={_PREEMPT_USER_SIGNAL}: then it leaves, and is requeued, at once.",
         )
-        return
-    what = f"An element that is preempted is killed KillWait seconds after SIGTERM, its only warning: {lost} are lost."
-    yield Finding("preempt_signal", Severity.NOTE, what, "Set a smaller checkpoint_minutes to lose less.")
 
 
 def _of_killing(site: Site) -> Iterator[Finding]:

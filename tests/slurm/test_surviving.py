@@ -142,13 +142,14 @@ def test_a_dead_node_costs_its_last_minutes_and_the_rest_goes_on_elsewhere(make_
 
 
 PREEMPTION = {"PreemptType": "preempt/partition_prio", "PreemptMode": "REQUEUE"}
+WARNING = {"SlurmctldParameters": "preempt_send_user_signal"}  # without it the grace begins with SIGTERM
 
 
-@pytest.mark.parametrize("grace_seconds", [0, 20])
-def test_a_preempted_element_goes_on_when_its_node_is_free_again(make_cluster, tmp_path, undisturbed, grace_seconds):
+@pytest.mark.parametrize(("grace_seconds", "warning"), [(0, {}), (25, {}), (25, WARNING)])
+def test_a_preempted_element_goes_on_when_its_node_is_free_again(make_cluster, tmp_path, undisturbed, grace_seconds, warning):
     cluster = make_cluster(
         n_nodes=1,
-        conf=PREEMPTION | {"SlurmctldParameters": "preempt_send_user_signal"},
+        conf=PREEMPTION | warning,
         partitions={
             "gpu": f"Default=YES PriorityTier=1 GraceTime={grace_seconds} State=UP Nodes=ALL",
             "urgent": "PriorityTier=10 State=UP Nodes=ALL",

@@ -5,10 +5,9 @@ import signal
 
 import pytest
 
-from rlhpc.errors import ForeignCheckpointError
+from rlhpc.errors import STOPPED, ForeignCheckpointError
 from rlhpc.training import endings
 from rlhpc.training.endings import Kind, of_exception, of_exit_code
-from rlhpc.errors import STOPPED
 
 
 def chained(error, cause):

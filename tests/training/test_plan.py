@@ -9,7 +9,7 @@ from rlhpc.benchmarks import load_benchmarks
 from rlhpc.records import Training
 from rlhpc.training.algos import load_algos
 from rlhpc.training.grid import GridConfig, expand
-from rlhpc.training.plan import NodePlan, PackingConfig, describe, prior_hours, pack, pack_array
+from rlhpc.training.plan import NodePlan, PackingConfig, describe, pack, pack_array, prior_hours
 
 
 def make(seed, timesteps, **hyperparameters):

@@ -11,13 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rlhpc.errors import ForeignCheckpointError
+from rlhpc.errors import STOPPED, ForeignCheckpointError
 from rlhpc.training import checkpoint, machine, saving, snapshot
 from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.random_agent import Trials
 from rlhpc.training.saving import Saver, Stopped
 from rlhpc.training.settings import TrainSettings
-from rlhpc.errors import STOPPED
 
 ALWAYS, NEVER = 0.0, 1e9  # minutes between checkpoints
 SECONDS_TO_END = 60  # for a process that is told to stop; far more than any needs
