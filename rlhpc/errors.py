@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+IDLE = 74  # exit code of a supervisor that was stopped before anything was saved or stored; else as the next
 STOPPED = 75  # exit code of what was stopped and is to be continued, which is no error; EX_TEMPFAIL of sysexits.h
 
 

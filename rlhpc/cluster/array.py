@@ -199,7 +199,7 @@ def submit(
     for shares in arrays:
         begun = submission.begin(grid_name, [share.names for share in shares])
         submission.write(root, begun)  # before sbatch: what is in the queue is always on record
-        elements = [Element(command, share.work, needs.seconds_to_leave) for share in shares]
+        elements = [Element(command, share.work, needs.seconds_to_leave, needs.timeout_min * 60) for share in shares]
         made = executor(begun.folder(root), begun.job_name, needs, at_once and max(at_once // len(arrays), 1))
         try:
             with outside_of_jobs():

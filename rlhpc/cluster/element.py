@@ -21,9 +21,11 @@ from types import FrameType
 from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
-from rlhpc.errors import STOPPED
+from rlhpc.errors import IDLE, STOPPED
 
 _TERMINATED = 128 + signal.SIGTERM  # what a shell reports
+_TO_BE_CONTINUED = (STOPPED, IDLE)
+_MAX_IDLE_LIVES = 3
 _MAX_STARTS = 3  # of a supervisor that is killed, in one life of an element
 _POLL_SECONDS = 0.2
 _SECONDS_TO_BE_KILLED = 600.0  # after SIGTERM: KillWait, or the GraceTime of a partition; if nothing comes, it was sent by hand
@@ -37,23 +39,34 @@ class Element:
     Parameters
     ----------
     command : sequence of str
-        Starts the supervisor. Exit codes: 0 all is stored, `STOPPED` it is to be continued, others: something failed.
+        Starts the supervisor. Exit codes: 0 all is stored, `STOPPED` it is to be continued, `IDLE` likewise, and nothing was
+        saved or stored, others: something failed.
     work : str
         What it is to carry out; it reads this from standard input.
     stop_seconds : float
         Within which it leaves when told to stop.
+    life_seconds : float
+        From one start to the time limit.
+    n_idle_lives : int
+        Lives in a row, of about that length, of which nothing has come.
     """
 
-    def __init__(self, command: Sequence[str], work: str, stop_seconds: float) -> None:
+    def __init__(
+        self, command: Sequence[str], work: str, stop_seconds: float, life_seconds: float, n_idle_lives: int = 0
+    ) -> None:
         self.command = tuple(command)
         self.work = work
         self.stop_seconds = stop_seconds
+        self.life_seconds = life_seconds
+        self.n_idle_lives = n_idle_lives
+        self._started = 0.0  # of time.monotonic
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._is_told = False
 
     def __call__(self) -> None:
         """Start the supervisor and wait for its end; start it again if it is killed."""
         _remove_leftovers()
+        self._started = time.monotonic()
         signal.signal(signal.SIGTERM, self._hand_on)
         code = self._carry_out()
         for _ in range(_MAX_STARTS - 1):
@@ -61,15 +74,18 @@ class Element:
                 break
             print(f"the supervisor was killed by signal {-code}; it is started again, and goes on from what is saved", flush=True)
             code = self._carry_out()
-        if self._is_told and code == STOPPED:
+        if self._is_told and code in _TO_BE_CONTINUED:
             # Of a job that ends by itself while it is preempted, Slurm thinks that it is done; it requeues one that it kills.
             time.sleep(_SECONDS_TO_BE_KILLED)
             sys.exit(_TERMINATED)
-        if code not in (0, STOPPED):  # STOPPED without having been told: the rest is in the hands of another launch
+        if code and code not in _TO_BE_CONTINUED:  # to be continued without having been told: others have the rest in hand
             sys.exit(code if code > 0 else 128 - code)
 
-    def checkpoint(self) -> DelayedSubmission:
-        """Have everything saved, and return what is to be done when the element is requeued; submitit calls this on a signal."""
+    def checkpoint(self) -> DelayedSubmission | None:
+        """Have everything saved, and return what is to be done when the element is requeued; submitit calls this on a signal.
+
+        None, and so no requeueing, if that would go on for ever: one time limit after the other, and nothing saved.
+        """
         for signum in _WARNINGS:
             signal.signal(signum, signal.SIG_IGN)  # a second one must not interrupt this
         self._tell(signal.SIGUSR2)
@@ -78,10 +94,19 @@ class Element:
             time.sleep(_POLL_SECONDS)
         if code is None:  # what it started ends with it, and goes on from the last checkpoints
             self._tell(signal.SIGKILL)
-        elif code not in (STOPPED, -signal.SIGUSR2):  # all was done just now: there is nothing to be requeued for
+        elif code not in (*_TO_BE_CONTINUED, -signal.SIGUSR2):  # all was done just now: there is nothing to be requeued for
             sys.exit(max(code, 0))
         _remove_leftovers()
-        return DelayedSubmission(Element(self.command, self.work, self.stop_seconds))
+        is_long = time.monotonic() - self._started > self.life_seconds / 2  # one that was preempted soon proves nothing
+        n_idle_lives = self.n_idle_lives + is_long if code == IDLE else 0
+        if n_idle_lives >= _MAX_IDLE_LIVES:
+            print(
+                f"nothing was saved in {n_idle_lives} time limits in a row, so that this would go on for ever: the element is not"
+                " requeued. Launch again with a longer slurm.timeout_min, longer than the longest rollout takes.",
+                flush=True,
+            )
+            return None
+        return DelayedSubmission(Element(self.command, self.work, self.stop_seconds, self.life_seconds, n_idle_lives))
 
     def _carry_out(self) -> int:
         """Run the supervisor; return its exit code, negative for a signal."""

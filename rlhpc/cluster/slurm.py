@@ -7,12 +7,29 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rlhpc.errors import SlurmError
 
 ANSWER_SECONDS = 60.0  # a busy controller answers late; later than this, it does not
 _PAIR = re.compile(r"(\S+?)=")
+_CONTROLLER = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # whom we ask, and as whom
+# What the environment may tell sbatch whatever is submitted: where it runs, how long, on whose account. All other variables of
+# sbatch are of one job (its array, name, output, signal, GPUs), and sbatch puts them above what a script says: they would break
+# ours.
+SETTINGS = {
+    "SBATCH_ACCOUNT",
+    "SBATCH_CLUSTERS",
+    "SBATCH_COMMENT",
+    "SBATCH_CONSTRAINT",
+    "SBATCH_MEM_PER_CPU",
+    "SBATCH_MEM_PER_NODE",
+    "SBATCH_PARTITION",
+    "SBATCH_QOS",
+    "SBATCH_RESERVATION",
+    "SBATCH_TIMELIMIT",
+    "SBATCH_WCKEY",
+}
 
 
 def is_there() -> bool:
@@ -20,8 +37,15 @@ def is_there() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS) -> str:
+def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS, env: Mapping[str, str] | None = None) -> str:
     """Run one of Slurm's programs and return what it prints.
+
+    Parameters
+    ----------
+    *command : str
+    timeout_seconds : float
+    env : mapping, optional
+        Laid over our environment.
 
     Raises
     ------
@@ -30,7 +54,9 @@ def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS) -> str:
     """
     spelled = " ".join(command)
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+        ran = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_seconds, check=False, env={**os.environ, **(env or {})}
+        )
     except FileNotFoundError as error:
         raise SlurmError(f"'{command[0]}' is not on PATH. Log in to a node of the cluster, or load its Slurm module.") from error
     except subprocess.TimeoutExpired as error:
@@ -42,10 +68,15 @@ def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS) -> str:
 
 @contextlib.contextmanager
 def outside_of_jobs() -> Iterator[None]:
-    """Forget the job that we may be in: its array and its cores would leak into what is submitted from inside it."""
+    """Forget what describes other jobs, for the time of a submission.
+
+    The job that we may be in, whose array and cores would leak into what is submitted from inside it; and all variables of
+    sbatch but `SETTINGS`.
+    """
     before = dict(os.environ)
-    if "SLURM_JOB_ID" in before:
-        for name in [name for name in before if name.startswith(("SLURM_", "SRUN_")) and name != "SLURM_CONF"]:
+    ours = ("SLURM_", "SLURMD_", "SRUN_") if "SLURM_JOB_ID" in before else ()  # outside of a job they are the user's, for srun
+    for name in before.keys() - _CONTROLLER - SETTINGS:
+        if name.startswith(("SBATCH_", *ours)):
             del os.environ[name]
     try:
         yield

@@ -2,7 +2,8 @@
 
     python -m rlhpc.launch.assignment < assignment.json
 
-Exit codes: 0 all stored, 1 a training failed or nothing can be carried out, 75 to be continued.
+Exit codes: 0 all stored, 1 a training failed or nothing can be carried out, 75 to be continued, 74 likewise, and nothing has come
+of it so far.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlhpc.errors import STOPPED, RlhpcError
+from rlhpc.errors import IDLE, STOPPED, RlhpcError
 from rlhpc.launch import text
 from rlhpc.records import Training
-from rlhpc.results.store import Store
+from rlhpc.results.store import RESULT, Store
 from rlhpc.training import local, places, stop
+from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import NodePlan
 from rlhpc.training.settings import TrainSettings
@@ -79,10 +81,17 @@ def carry_out(assignment: Assignment) -> Outcome:
     return local.carry_out(assignment.node, gpus, Store(Path(assignment.root)), settings)
 
 
+def _progress(assignment: Assignment) -> list[tuple[bool, int]]:
+    """Return how far each training has come: whether its result is there, and the agent steps of its checkpoint."""
+    folders = [Store(Path(assignment.root)).folder(training) for training in assignment.node.trainings]
+    return [((folder / RESULT).exists(), Checkpoints(folder).timesteps()) for folder in folders]
+
+
 def main() -> int:
     """Carry out what standard input says."""
     stop.leave_with_parent(signal.SIGTERM)
     assignment = from_json(sys.stdin.read())
+    before = _progress(assignment)
     try:
         done = carry_out(assignment)
     except (RlhpcError, OSError) as error:
@@ -90,7 +99,7 @@ def main() -> int:
         return 1
     print(text.after(done, Store(Path(assignment.root))), flush=True)
     if done.stopped or done.elsewhere:
-        return STOPPED
+        return STOPPED if done.elsewhere or _progress(assignment) != before else IDLE
     return 1 if done.failed else 0
 
 
