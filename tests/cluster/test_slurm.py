@@ -78,6 +78,28 @@ def test_a_program_that_does_not_answer_is_given_up(program):
         slurm.ask("scontrol", timeout_seconds=0.1)
 
 
+def test_an_environment_is_laid_over_ours(program, monkeypatch):
+    program("srun", 'echo "$OURS $THEIRS"')
+    monkeypatch.setenv("OURS", "1")
+    assert slurm.ask("srun", env={"THEIRS": "2"}) == "1 2\n"
+    assert slurm.ask("srun") == "1 \n"
+
+
+@pytest.mark.parametrize("in_job", [True, False])
+def test_only_settings_of_sbatch_that_hold_for_every_job_are_passed_on(program, monkeypatch, in_job):
+    program("sbatch", "env")
+    given = {"SBATCH_ARRAY_INX": "0-4", "SBATCH_JOB_NAME": "x", "SBATCH_SIGNAL": "9", "SBATCH_QOS": "long", "SLURM_JWT": "token"}
+    for name, value in (
+        given | {"SLURM_ACCOUNT": "lab"} | ({"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"} if in_job else {})
+    ).items():
+        monkeypatch.setenv(name, value)
+    with slurm.outside_of_jobs():
+        told = {line for line in slurm.ask("sbatch").splitlines() if line.startswith(("SBATCH_", "SLURM"))}
+    kept = {"SBATCH_QOS=long", "SLURM_JWT=token"} | (set() if in_job else {"SLURM_ACCOUNT=lab"})
+    assert told - {f"SLURM_CONF={os.environ.get('SLURM_CONF')}"} == kept
+    assert os.environ["SBATCH_ARRAY_INX"] == "0-4"
+
+
 def test_a_job_that_we_are_in_does_not_leak(program, monkeypatch):
     program("srun", "env")
     for name, value in {"SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "SLURM_CONF": "/etc/slurm.conf"}.items():
