@@ -16,7 +16,6 @@ from rlhpc.cluster.slurm import ask, outside_of_jobs
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import writable_folder
 
-N_SHARDS = 16
 _DEFAULT_MEMORY = "--mem=2G"  # of the order of what a shard takes; some sites give a job that asks for none a whole node's
 _SUBMIT_SECONDS = 600.0  # sbatch tries again by itself where the controller is busy
 _SHARD, _MERGE = "shard", "merge"
@@ -147,6 +146,15 @@ def environment(shards: Shards, phase: str) -> dict[str, str]:
     }
 
 
+def describe(shards: Shards, taken: Taken) -> str:
+    """Say which jobs there are, what they do, and where they print."""
+    merge = f"Merge job {taken.merge_id} does the rest; it prints to {shards.merge_log(taken.merge_id)}"
+    if taken.array_id is None:
+        return merge
+    logs = shards.shard_log(taken.array_id)
+    return f"Array job {taken.array_id} searches shards {shards.missing}; they print to {logs}\n{merge}"
+
+
 def command_again(shards: Shards) -> str:
     """Spell the command line that submits the same once more, by a driver where there was one."""
     if shards.driver is None:
@@ -196,11 +204,11 @@ def _submit_array(shards: Shards) -> str:
         for empty in (shards.logs, shards.logs.parent):
             with contextlib.suppress(OSError):
                 empty.rmdir()
-        most = _max_array_size()
-        if most is not None and shards.n_shards > most:
+        most, last = _max_array_size(), int(re.split("[-,]", shards.missing)[-1])
+        if most is not None and last >= most:
             raise InputError(
                 f"{error}\n{shards.n_shards} shards are too many for this cluster, whose MaxArraySize is {most}. Give "
-                f"SHARDS={most} (or --n-shards {most}) or fewer."
+                f"SHARDS={most} or fewer (--n-shards of the job)."
             ) from error
         here = f"\nWhere jobs may not submit jobs, call this from a login node: {_command_here(shards)}"
         raise SlurmError(f"{error}\nNothing else was submitted.{'' if shards.driver is None else here}") from error

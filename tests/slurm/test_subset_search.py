@@ -100,9 +100,14 @@ def test_one_sbatch_gives_the_bytes_of_the_unsharded_search(root, cluster, call,
     assert f"The result will be {tmp_path}/out/ranking.csv" in text
 
 
-def test_from_a_login_node_no_driver_is_needed(cluster, call, table, whole, tmp_path):
+@pytest.mark.parametrize("by", ["bash", sys.executable])
+def test_from_a_login_node_no_driver_is_needed(cluster, call, table, whole, tmp_path, by):
     before = jobs_of(cluster)
-    result = call(table, "--out", tmp_path / "100%d ready", SHARDS=2, PARALLEL=1)
+    words = (table, "--out", tmp_path / "100%d ready")
+    if by == "bash":
+        result = call(*words, SHARDS=2, PARALLEL=1)
+    else:
+        result = call(*words, "--submit", "--n-shards", 2, "--at-once=1", by=(by,), script="jobs/subset_search.py")
     assert (result.returncode, result.stderr) == (0, "")
     assert merged(cluster, result.stdout) == "COMPLETED"
     assert_same(tmp_path / "100%d ready", whole)
@@ -126,7 +131,7 @@ def slow_python(tmp_path):
     wrapper, hold, sleeps = (tmp_path / name for name in ("slow python", "hold", "sleeps"))
     wrapper.write_text(
         "#!/bin/sh\n"
-        f"case \"$*\" in *'--shard 1/3') [ -e '{hold}' ] && touch '{sleeps}' && exec sleep 100 ;; esac\n"
+        f"case \"$*\" in *'--shard 1/3 '*) [ -e '{hold}' ] && touch '{sleeps}' && exec sleep 100 ;; esac\n"
         f"exec '{sys.executable}' \"$@\"\n"
     )
     wrapper.chmod(0o755)
@@ -152,13 +157,13 @@ def test_a_killed_shard_is_named_and_the_next_call_searches_it_alone(cluster, ca
     assert cluster.wait(merge, *ALL) == ["FAILED"]
     said = (tmp_path / "out" / "slurm" / f"merge-{merge}.out").read_text()
     assert "shards are missing: 0001-of-0003." in said
-    assert "call again: SHARDS=3 sbatch" in said
+    folder, again = re.search(r"To search what is missing, and merge, call again in '(.*)': (.*)", said).groups()
     assert not (tmp_path / "out" / "ranking.csv").exists()
 
     before = file_states(tmp_path / "out" / "shards")
-    again = call(*words, **env)
-    assert "searches shards 1;" in again.stdout
-    assert merged(cluster, again.stdout) == "COMPLETED"
+    second = cluster.run("bash", "-c", again, cwd=folder)
+    assert "searches shards 1;" in second.stdout
+    assert merged(cluster, second.stdout) == "COMPLETED"
     assert_same(tmp_path / "out", whole)
     after = file_states(tmp_path / "out" / "shards")
     assert {name: state for name, state in after.items() if name != "0001-of-0003.npz"} == before
@@ -192,7 +197,7 @@ def test_two_searches_at_once_do_not_harm_each_other(cluster, call, table, whole
         (["none.csv"], {}, "none.csv"),
         (["TABLE", "--subset-sise", "3"], {}, "unrecognized arguments: --subset-sise"),
         (["TABLE", "--subset-size", "7"], {}, "not smaller than the number of algorithms, 7"),
-        (["TABLE", "--shard", "0/3"], {}, "--shard is what this script gives itself"),
+        (["TABLE", "--shard", "0/3"], {}, "--shard is what --submit gives its jobs itself"),
         (["TABLE"], {"SHARDS": "0", "PARALLEL": "all"}, "PARALLEL='all' is no number"),
         (["TABLE"], {"PYTHON": "/none/python"}, "'/none/python' cannot start a job of rlhpc"),
         ([], {}, "the following arguments are required: DATASET"),
@@ -233,7 +238,7 @@ def test_more_shards_than_an_array_may_have_are_refused_with_a_remedy(cluster, c
     result = call(table, "--out", tmp_path / "out", SHARDS=1002)
     assert result.returncode == 2
     assert "Invalid job array specification" in result.stderr
-    assert "whose MaxArraySize is 1001. Give SHARDS=1001 or fewer." in result.stderr
+    assert "whose MaxArraySize is 1001. Give SHARDS=1001 or fewer" in result.stderr
     assert not (tmp_path / "out").exists()
     assert jobs_of(cluster) == before
 
