@@ -44,10 +44,9 @@ from rlhpc.cluster.checks import Request
 from rlhpc.cluster.finding import Finding, Severity, duration
 from rlhpc.cluster.queue import count_own_jobs
 from rlhpc.cluster.site import Site, max_submit_jobs, read_site
-from rlhpc.config import load
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.launch import slurm
-from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.results import ledger
 from rlhpc.results.missing import count
@@ -64,15 +63,14 @@ HEADINGS = {
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    command.add_config(built, DEFAULTS)
-    built.add_argument("--partition", help="Slurm partition to check")
+    add_flags(built)
     built.add_argument("--no-probe", action="store_true", help="start no job to look at the folder of the results")
     return built
 
 
 def main(args: argparse.Namespace) -> int:
     """Check and report."""
-    config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags_as_overrides(slurm__partition=args.partition)])
+    config = read(args)
     if not programs.is_there():
         raise InputError("There is no Slurm here: 'sbatch' is not on PATH. Log in to a cluster, or load its Slurm module.")
     site = read_site()

@@ -34,11 +34,11 @@ from typing import Any
 from rlhpc import command
 from rlhpc.cluster import slurm as programs
 from rlhpc.cluster.site import Site, read_site
-from rlhpc.config import load, to_yaml
+from rlhpc.config import to_yaml
 from rlhpc.errors import STOPPED, InputError, SlurmError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch import slurm, text
-from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger
@@ -50,12 +50,8 @@ from rlhpc.training.estimate import Hours, measured_hours
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    command.add_config(built, DEFAULTS)
+    add_flags(built)
     built.add_argument("--cluster", choices=["auto", "slurm", "local"], default="auto", help="auto: Slurm where sbatch exists")
-    built.add_argument("--partition", help="Slurm partition to submit to")
-    built.add_argument("--gpus-per-node", type=int, metavar="N", help="GPUs of one array element")
-    built.add_argument("--trainings-per-gpu", type=int, metavar="N", help="trainings at once on each GPU")
-    built.add_argument("--max-nodes", type=int, metavar="N", help="at most this many array elements")
     built.add_argument("--only-failed", action="store_true", help="only what failed, and was given up")
     built.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     return built
@@ -63,13 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Plan and launch."""
-    flags = flags_as_overrides(
-        packing__gpus_per_node=args.gpus_per_node,
-        packing__trainings_per_gpu=args.trainings_per_gpu,
-        packing__max_nodes=args.max_nodes,
-        slurm__partition=args.partition,
-    )
-    config = load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags])
+    config = read(args)
     expanded, store = expand(config), config.store
     found = ledger.check(store, expanded.trainings)
     ledger.refuse_changed(found, store)
@@ -139,11 +129,12 @@ def _submit(launch: _Launch) -> int:
         slurm.refuse(site, asked)
     if args.dry_run or site is None or not planned.nodes:
         command.answer(args, facts, text.before(facts))
-        return 0
+        return STOPPED if facts["n_ending"] and not args.dry_run else 0
     launch.tell(facts)
     for warning in slurm.refuse_unshared(store, config, site):
         print(f"warning: {warning}", file=sys.stderr)
     _prepare(launch)
+    slurm.refuse_submitted(store, planned)
     submitted = []
     for array in slurm.submit(planned, config, store):
         submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})

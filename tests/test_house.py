@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "status": {"errors", "files", "records", "results", "cluster"},
     "training": {"errors", "files", "records", "config", "results"},
     "search": {"errors", "files"},
-    "launch": {"errors", "files", "config", "records", "benchmarks", "results", "training", "cluster"},
+    "launch": {"command", "errors", "files", "config", "records", "benchmarks", "results", "training", "cluster"},
     "report": {"errors", "files", "results", "search"},
 }
 # Heavy package -> the only files, or folders of files, that import it.

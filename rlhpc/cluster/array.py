@@ -22,6 +22,9 @@ from rlhpc.errors import SlurmError
 LONGEST_DEFAULT_MINUTES = 24 * 60  # where neither the user nor the partition says less; longer jobs wait longer
 # What a supervisor takes beyond `stop_seconds` until all its processes are gone, and Slurm's own unpunctuality.
 _SECONDS_TO_LEAVE = 15.0
+_LOOK_AGAIN = "If it has, squeue shows it, and launching again in a minute finds it."
+# What the environment may tell sbatch, where the configuration says nothing else: nothing that the plan decides.
+_SETTINGS = {f"SBATCH_{name}" for name in ("ACCOUNT", "COMMENT", "CONSTRAINT", "QOS", "RESERVATION", "WCKEY")}
 # sbatch's options that say the same as one of ours: where the user gives one, ours is left out.
 _SAME_AS = {
     "mem": {"mem", "mem-per-cpu", "mem-per-gpu"},
@@ -39,6 +42,8 @@ _OURS = {
     "ntasks-per-node": "an element is one task",
     "partition": "it has a key of its own: slurm.partition",
     "time": "it has a key of its own: slurm.timeout_min",
+    "clusters": "squeue is asked of one cluster: set SLURM_CONF, or load the module of the other",
+    **dict.fromkeys(("parsable", "wait", "test-only", "wrap", "quiet"), "it changes what sbatch answers or does"),
 }
 
 
@@ -76,6 +81,16 @@ class SlurmConfig:
     max_timeouts: int = 1000
     setup: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sbatch_options(self) -> dict[str, Any]:
+        """The options as sbatch spells them; those that were taken back by null or false are left out."""
+        return {_dashed(name): value for name, value in self.options.items() if value is not None and value is not False}
+
+    def option(self, name: str) -> str | None:
+        """Return the value of an option; None where it is not given."""
+        value = self.sbatch_options.get(name)
+        return None if value is None else str(value)
 
     def faults(self) -> Iterator[str]:
         """Yield what is out of range, or not the user's to say."""
@@ -202,11 +217,14 @@ def submit(
         elements = [Element(command, share.work, needs.seconds_to_leave, needs.timeout_min * 60) for share in shares]
         made = executor(begun.folder(root), begun.job_name, needs, at_once and max(at_once // len(arrays), 1))
         try:
-            with outside_of_jobs():
+            with outside_of_jobs(_SETTINGS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}):
                 first = made.submit_array(elements)[0]
         except (FailedJobError, FailedSubmissionError) as error:
+            what = f"the array of {len(shares)} element{'s' * (len(shares) != 1)}"
+            if isinstance(error, FailedSubmissionError) or "timed out" in str(error):  # it may have taken it
+                raise SlurmError(f"sbatch did not say whether it took {what}: {_words_of(error)} {_LOOK_AGAIN}") from error
             submission.remove(root, begun)
-            raise SlurmError(f"sbatch refused the array of {len(shares)} elements: {_words_of(error)}") from error
+            raise SlurmError(f"sbatch refused {what}: {_words_of(error)}") from error
         taken = replace(begun, job_id=first.job_id.partition("_")[0])
         submission.write(root, taken)
         yield taken
@@ -221,7 +239,7 @@ def executor(folder: Path, job_name: str, needs: Demand, at_once: int | None) ->
 
 def parameters(job_name: str, needs: Demand) -> dict[str, Any]:
     """Spell what is asked of sbatch, and of the srun in its script, for submitit."""
-    options = {_dashed(name): value for name, value in needs.config.options.items()}
+    options = needs.config.sbatch_options
     ours: dict[str, Any] = {
         "mem": f"{math.ceil(needs.memory_gb * 1024)}MB",
         "gpus_per_node": needs.gpus or None,
@@ -243,7 +261,8 @@ def parameters(job_name: str, needs: Demand) -> dict[str, Any]:
         # ask for the cores that sbatch was given.
         "srun_args": ["--wait=0", *([f"--cpus-per-task={cpus}"] if cpus else [])],
         "wckey": None,
-        "additional_parameters": {"requeue": True, **options},
+        # The signal here too: submitit lets a variable of the environment change it.
+        "additional_parameters": {"requeue": True, "signal": f"USR2@{needs.signal_seconds}", **options},
     }
 
 
@@ -265,5 +284,5 @@ def described(needs: Demand) -> Mapping[str, Any]:
         "cpus": needs.cpus,
         "memory_gb": needs.memory_gb,
         "timeout_min": needs.timeout_min,
-        "options": dict(needs.config.options),
+        "options": needs.config.sbatch_options,
     }

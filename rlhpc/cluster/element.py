@@ -61,13 +61,14 @@ class Element:
         self.n_idle_lives = n_idle_lives
         self._started = 0.0  # of time.monotonic
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._ended_with: int | None = None
         self._is_told = False
 
     def __call__(self) -> None:
         """Start the supervisor and wait for its end; start it again if it is killed."""
-        _remove_leftovers()
-        self._started = time.monotonic()
         signal.signal(signal.SIGTERM, self._hand_on)
+        self._started = time.monotonic()
+        _remove_leftovers()
         code = self._carry_out()
         for _ in range(_MAX_STARTS - 1):
             if code >= 0 or self._is_told:
@@ -94,8 +95,8 @@ class Element:
             time.sleep(_POLL_SECONDS)
         if code is None:  # what it started ends with it, and goes on from the last checkpoints
             self._tell(signal.SIGKILL)
-        elif code not in (*_TO_BE_CONTINUED, -signal.SIGUSR2):  # all was done just now: there is nothing to be requeued for
-            sys.exit(max(code, 0))
+        elif code >= 0 and code not in _TO_BE_CONTINUED:  # all was done just now: there is nothing to be requeued for
+            sys.exit(code)
         _remove_leftovers()
         is_long = time.monotonic() - self._started > self.life_seconds / 2  # one that was preempted soon proves nothing
         n_idle_lives = self.n_idle_lives + is_long if code == IDLE else 0
@@ -111,6 +112,7 @@ class Element:
     def _carry_out(self) -> int:
         """Run the supervisor; return its exit code, negative for a signal."""
         print(f"starts {shlex.join(self.command)}", flush=True)
+        self._supervisor = self._ended_with = None
         with tempfile.TemporaryFile() as work:
             work.write(self.work.encode())
             work.seek(0)
@@ -120,9 +122,13 @@ class Element:
                 self._supervisor = subprocess.Popen(self.command, stdin=work)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        while self._code() is None:
+        if self._is_told:  # a signal that came while there was nobody to tell; the mask is this thread's alone
+            self._tell(signal.SIGTERM)
+        while (code := self._code()) is None:
             time.sleep(_POLL_SECONDS)
-        return self._supervisor.wait()
+        self._ended_with = code  # from here on the kernel cannot be asked any more
+        self._supervisor.wait()
+        return code
 
     def _code(self) -> int | None:
         """Return the supervisor's exit code, None while it runs.
@@ -132,8 +138,8 @@ class Element:
         """
         if self._supervisor is None:
             return STOPPED  # it has not been started yet
-        if self._supervisor.returncode is not None:
-            return self._supervisor.returncode
+        if self._ended_with is not None:
+            return self._ended_with
         ended = os.waitid(os.P_PID, self._supervisor.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines, minutes
+from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines
 
 PENDING = "PENDING"
-_FORMAT = "%i|%K|%j|%T|%r|%N|%L|%S"  # squeue(1): job, array index, name, state, reason, nodes, time left, (expected) start
+ENDING = "COMPLETING"
+_FORMAT = "%i|%K|%j|%T|%r|%S"  # squeue(1): job, array index, name, state, reason, (expected) start
 # squeue(1), "JOB REASON CODES". What begins with one of these is explained so; the longest that fits counts.
 _REASONS = {
     "None": "it has just been submitted; Slurm looks at it soon",
@@ -20,6 +21,9 @@ _REASONS = {
     "DependencyNeverSatisfied": "the job that it waits for has failed: scancel it",
     "JobHeldUser": "you hold it: scontrol release JOB",
     "JobHeldAdmin": "an administrator holds it: ask them",
+    "JobHoldMaxRequeue": "it was requeued too often, and is held: see its log, then scontrol release JOB",
+    "AccountNotAllowed": "the partition does not take its account: scancel it, and launch with another slurm.options.account",
+    "QOSNotAllowed": "the partition does not take its quality of service: scancel it, and launch with another slurm.options.qos",
     "JobLaunchFailure": "it could not be started, because of its files or its node: scontrol show job JOB says more",
     "launch failed requeued held": "it could not be started and is held: mend the cause, then scontrol release JOB",
     "PartitionDown": "the partition is down",
@@ -44,6 +48,7 @@ _REASONS = {
     "NonZeroExitCode": "it ended with an error",
     "TimeLimit": "it reached its time limit",
 }
+_NEVER = ("PerJob", "MaxWall")  # in a limit's name: of one job, which no waiting mends
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,6 @@ class QueuedElement:
         Of the element; 0 of a plain job.
     state, reason : str
         In Slurm's words.
-    node : str
-        Where it runs; blank while it waits.
-    minutes_left : int or None
-        Until its time limit.
     starts_at : str
         When it began, or when Slurm expects it to; blank where that is not told.
     """
@@ -73,14 +74,17 @@ class QueuedElement:
     index: int
     state: str
     reason: str
-    node: str
-    minutes_left: int | None
     starts_at: str
 
     @property
     def is_waiting(self) -> bool:
         """Whether it has not begun."""
         return self.state == PENDING
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was cancelled or has ended, and is only being cleared away."""
+        return self.state == ENDING
 
 
 def read_queue(job_names: Sequence[str], timeout_seconds: float = ANSWER_SECONDS) -> list[QueuedElement]:
@@ -93,7 +97,7 @@ def read_queue(job_names: Sequence[str], timeout_seconds: float = ANSWER_SECONDS
     if not job_names:
         return []
     wanted = f"--name={','.join(job_names)}"
-    told = ask("squeue", "--array", "--noheader", wanted, f"--format={_FORMAT}", timeout_seconds=timeout_seconds)
+    told = ask("squeue", "--all", "--array", "--noheader", wanted, f"--format={_FORMAT}", timeout_seconds=timeout_seconds)
     return list(parse_queue(told))
 
 
@@ -104,21 +108,19 @@ def count_own_jobs() -> int:
     ------
     SlurmError
     """
-    return len(list(lines(ask("squeue", "--me", "--array", "--noheader", "--format=%i"))))
+    return len(list(lines(ask("squeue", "--all", "--me", "--array", "--noheader", "--format=%i"))))
 
 
 def parse_queue(text: str) -> Iterator[QueuedElement]:
     """Read what squeue prints in the format above."""
     for line in lines(text):
-        job_id, index, job_name, state, reason, node, left, starts_at = line.strip().split("|")
+        job_id, index, job_name, state, reason, starts_at = line.strip().split("|")
         yield QueuedElement(
             job_id,
             job_name,
             int(index) if index.isdecimal() else 0,
             state,
             reason,
-            node,
-            minutes(left),
             "" if starts_at == "N/A" else starts_at,
         )
 
@@ -126,5 +128,7 @@ def parse_queue(text: str) -> Iterator[QueuedElement]:
 def explain(reason: str) -> str:
     """Say in plain words why an element waits."""
     plain = reason.strip("()")
+    if any(mark in plain for mark in _NEVER):
+        return f"it asks for more than one job is granted ({plain}) and never starts: scancel it, and launch with less"
     fitting = [begins for begins in _REASONS if plain.startswith(begins)]
     return _REASONS[max(fitting, key=len)].format(reason=plain) if fitting else f"Slurm says '{plain}'"

@@ -79,9 +79,9 @@ class Node:
 
     Attributes
     ----------
-    name, host : str
+    name : str
     partitions : tuple of str
-    n_gpus, n_cpus, memory_mb : int
+    n_cpus, memory_mb : int
         What jobs can have of it.
     is_usable : bool
         Whether it is up and takes jobs.
@@ -94,9 +94,7 @@ class Node:
     """
 
     name: str
-    host: str
     partitions: tuple[str, ...]
-    n_gpus: int
     n_cpus: int
     memory_mb: int
     is_usable: bool = True
@@ -139,7 +137,8 @@ class Site:
     @property
     def has_accounting(self) -> bool:
         """Whether ``sacct`` and ``sacctmgr`` can answer."""
-        return "none" not in self.config.get("AccountingStorageType", "none")
+        kind = self.config.get("AccountingStorageType", "")  # where there is none: accounting_storage/none, or (null)
+        return kind.startswith("accounting_storage/") and not kind.endswith("/none")
 
     @property
     def enforces_limits(self) -> bool:
@@ -165,8 +164,8 @@ def read_site() -> Site:
     """
     return Site(
         parse_config(ask("scontrol", "show", "config")),
-        tuple(parse_partitions(ask("scontrol", "--oneliner", "show", "partition"))),
-        tuple(parse_nodes(ask("scontrol", "--oneliner", "show", "node"))),
+        tuple(parse_partitions(ask("scontrol", "--all", "--oneliner", "show", "partition"))),
+        tuple(parse_nodes(ask("scontrol", "--all", "--oneliner", "show", "node"))),
     )
 
 
@@ -194,9 +193,7 @@ def parse_nodes(text: str) -> Iterator[Node]:
             state = found.get("State", "").upper()
             yield Node(
                 name=name,
-                host=found.get("NodeHostName", name),
                 partitions=tuple(part for part in found.get("Partitions", "").split(",") if part),
-                n_gpus=sum(each.n for each in gres if each.name == GPU),
                 n_cpus=int(found.get("CPUEfctv") or found.get("CPUTot") or 0),  # what the system keeps for itself left out
                 memory_mb=int(found.get("RealMemory", 0)) - int(found.get("MemSpecLimit", 0)),
                 is_usable=_is_usable(state),

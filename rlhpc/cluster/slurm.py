@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from rlhpc.errors import SlurmError
 
@@ -30,6 +30,9 @@ SETTINGS = {
     "SBATCH_TIMELIMIT",
     "SBATCH_WCKEY",
 }
+# SLURM_EXPORT_ENV=NONE keeps from a job's step what the job was told; the other replaces the signal that submitit is to hear.
+_MISLEADING = {"SLURM_EXPORT_ENV", "SUBMITIT_PREEMPT_SIGNAL"}
+_OF_ANSWERS = ("SQUEUE_", "SCONTROL_", "SINFO_")  # a user's wishes for what these programs show would hide jobs from us
 
 
 def is_there() -> bool:
@@ -53,10 +56,9 @@ def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS, env: Mapping[str
         If it is missing, fails or does not answer; with its own words.
     """
     spelled = " ".join(command)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(_OF_ANSWERS)} | dict(env or {})
     try:
-        ran = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_seconds, check=False, env={**os.environ, **(env or {})}
-        )
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False, env=plain)
     except FileNotFoundError as error:
         raise SlurmError(f"'{command[0]}' is not on PATH. Log in to a node of the cluster, or load its Slurm module.") from error
     except subprocess.TimeoutExpired as error:
@@ -67,16 +69,21 @@ def ask(*command: str, timeout_seconds: float = ANSWER_SECONDS, env: Mapping[str
 
 
 @contextlib.contextmanager
-def outside_of_jobs() -> Iterator[None]:
+def outside_of_jobs(settings: Collection[str] = SETTINGS) -> Iterator[None]:
     """Forget what describes other jobs, for the time of a submission.
 
-    The job that we may be in, whose array and cores would leak into what is submitted from inside it; and all variables of
-    sbatch but `SETTINGS`.
+    The job that we may be in, whose array and cores would leak into what is submitted from inside it; what submitit and srun
+    would do otherwise than we expect; and all variables of sbatch but some.
+
+    Parameters
+    ----------
+    settings : collection of str
+        The variables of sbatch that hold.
     """
     before = dict(os.environ)
     ours = ("SLURM_", "SLURMD_", "SRUN_") if "SLURM_JOB_ID" in before else ()  # outside of a job they are the user's, for srun
-    for name in before.keys() - _CONTROLLER - SETTINGS:
-        if name.startswith(("SBATCH_", *ours)):
+    for name in before.keys() - _CONTROLLER - set(settings):
+        if name.startswith(("SBATCH_", *ours)) or name in _MISLEADING:
             del os.environ[name]
     try:
         yield

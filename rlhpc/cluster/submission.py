@@ -70,15 +70,33 @@ def remove(root: Path, submission: Submission) -> None:
 
 
 def read_all(root: Path) -> list[Submission]:
-    """Read all submissions below ``logs/<name>``, oldest first; records that cannot be read are passed over."""
+    """Read all submissions below ``logs/<name>``, oldest first; other files of that folder are passed over.
+
+    Raises
+    ------
+    OSError
+        If one cannot be read now: what it says may be in the queue.
+    """
     found = []
     for path in (root / SLURM).glob(f"*{_SUFFIX}"):
+        text = path.read_bytes()
         try:
-            fields = json.loads(path.read_text())
+            fields = json.loads(text)
             found.append(Submission(**{**fields, "elements": tuple(tuple(names) for names in fields["elements"])}))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             continue
     return sorted(found, key=lambda each: (each.submitted_at, each.job_name))
+
+
+def last_submitted(submissions: Iterable[Submission]) -> dict[str, str]:
+    """Return when each training was last handed to Slurm, by its name; ISO 8601, UTC.
+
+    Parameters
+    ----------
+    submissions : iterable of Submission
+        The oldest first.
+    """
+    return {name: each.submitted_at for each in submissions for names in each.elements for name in names}
 
 
 def in_queue(submissions: Sequence[Submission]) -> dict[str, QueuedElement]:

@@ -69,8 +69,8 @@ def carry_out(assignment: Assignment) -> Outcome:
     RlhpcError
         If GPUs were asked for and none is to be seen, or nothing can be written or started any more.
     """
-    gpus = places.visible_gpus()
-    settings = assignment.settings
+    gpus = places.visible_gpus() if assignment.node.n_gpus else ()  # without having asked, they are others'
+    settings = assignment.settings if assignment.node.n_gpus else dataclasses.replace(assignment.settings, device="cpu")
     if assignment.node.n_gpus and not gpus and settings.device != "cpu":
         raise RlhpcError(
             f"{assignment.node.n_gpus} GPUs were asked for, and this node shows none (CUDA_VISIBLE_DEVICES is not set, and"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rlhpc import command
 from rlhpc.cluster.array import SlurmConfig
-from rlhpc.config import CONFIGS
+from rlhpc.config import CONFIGS, load
 from rlhpc.errors import ConfigError
 from rlhpc.results.store import Store
 from rlhpc.training import grid, plan
@@ -40,6 +41,10 @@ class LaunchConfig(grid.GridConfig):
             found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be a number, 0 (at every rollout) or more.")
         if not 1 <= self.stop_seconds < float("inf"):
             found.append(f"stop_seconds = {self.stop_seconds} must be a number, at least 1.")
+        if self.device == "cuda" and self.packing.gpus_per_node == 0:
+            found.append(
+                "device = cuda needs GPUs, and packing.gpus_per_node = 0 asks for none. Give device=auto, or 1 or more GPUs."
+            )
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
             found.append(f"name = '{self.name}' must be a folder's name of letters, digits, '.', '_', '+' and '-'.")
         if found:
@@ -62,6 +67,29 @@ class LaunchConfig(grid.GridConfig):
         )
 
 
-def flags_as_overrides(**flags: object) -> Sequence[str]:
-    """Turn flags, named like keys with ``__`` for the dot, into the ``key=value`` that they are short for."""
-    return [f"{name.replace('__', '.')}={value}" for name, value in flags.items() if value is not None]
+# Flag -> the key that it is short for, its type and its help.
+_FLAGS: dict[str, tuple[str, type, str]] = {
+    "partition": ("slurm.partition", str, "Slurm partition"),
+    "gpus_per_node": ("packing.gpus_per_node", int, "GPUs of one array element; 0: train on cores"),
+    "trainings_per_gpu": ("packing.trainings_per_gpu", int, "trainings at once on each GPU"),
+    "max_nodes": ("packing.max_nodes", int, "at most this many array elements"),
+}
+
+
+def add_flags(built: argparse.ArgumentParser) -> None:
+    """Add ``--config``, ``key=value`` and the flags that are short for some keys to the parser of a job."""
+    command.add_config(built, DEFAULTS)
+    for name, (_, kind, words) in _FLAGS.items():
+        built.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N" if kind is int else "NAME", help=words)
+
+
+def read(args: argparse.Namespace) -> LaunchConfig:
+    """Return the configuration that a command line means; flags go before all else.
+
+    Raises
+    ------
+    ConfigError
+        With every fault.
+    """
+    flags = [f"{key}={value}" for name, (key, *_) in _FLAGS.items() if (value := getattr(args, name)) is not None]
+    return load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags])

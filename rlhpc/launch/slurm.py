@@ -11,7 +11,7 @@ from rlhpc.cluster.array import Demand, Share
 from rlhpc.cluster.queue import QueuedElement, count_own_jobs
 from rlhpc.cluster.site import Site, max_submit_jobs
 from rlhpc.cluster.submission import Submission
-from rlhpc.errors import InputError
+from rlhpc.errors import InputError, RlhpcError
 from rlhpc.launch.assignment import Assignment
 from rlhpc.launch.config import LaunchConfig
 from rlhpc.records import Training
@@ -51,14 +51,15 @@ def in_queue(store: Store, trainings: Sequence[Training]) -> dict[str, QueuedEle
 
     Raises
     ------
-    SlurmError
-        If Slurm does not answer: nothing may be submitted then, as it could be there twice.
+    SlurmError, OSError
+        If Slurm does not answer, or a record cannot be read: nothing may be submitted then, as it could be there twice.
     """
-    placed = submission.in_queue(submission.read_all(store.root))
+    submissions = submission.read_all(store.root)
+    placed, submitted = submission.in_queue(submissions), submission.last_submitted(submissions)
     return {
         training.name: placed[training.name]
         for training in trainings
-        if training.name in placed and not has_given_up(store.read_attempts(training))
+        if training.name in placed and not has_given_up(store.read_attempts(training), since=submitted[training.name])
     }
 
 
@@ -81,8 +82,7 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     """
     packing, notes = config.packing, []
     nodes = pack_array(trainings, packing, hours)
-    account = config.slurm.options.get("account")
-    room = _room(site, str(account) if account else None)
+    room = _room(site, config.slurm.option("account"))
     if room is not None and len(nodes) > room:
         nodes = pack_array(trainings, replace(packing, max_nodes=room), hours)
         notes.append(
@@ -93,6 +93,8 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     if len(nodes) > array_size:
         n_arrays = -(-len(nodes) // array_size)
         notes.append(f"An array of this site has {array_size} elements at most (MaxArraySize): these are {n_arrays} arrays.")
+        if (at_once := config.slurm.array_parallelism) and at_once < n_arrays:
+            notes.append(f"One element of each of them may run at a time: more than slurm.array_parallelism={at_once}.")
     partition = site.partition(config.slurm.partition) if site else None
     needs = array.demand(
         config.slurm,
@@ -121,7 +123,6 @@ def _room(site: Site | None, account: str | None) -> int | None:
 def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Request:
     """Say what a plan asks of the site, for `rlhpc.cluster.checks`."""
     trainings = [training for node in planned.nodes for training in node.trainings]
-    gres = config.slurm.options.get("gres")
     return checks.Request(
         partition=config.slurm.partition,
         n_elements=len(planned.nodes),
@@ -132,10 +133,10 @@ def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Re
         checkpoint_minutes=config.checkpoint_minutes,
         stop_seconds=planned.needs.signal_seconds,
         longest_hours=max((makespan(node, hours) for node in planned.nodes), default=0.0),
-        gres=str(gres) if gres else None,
+        gres=config.slurm.option("gres"),
         n_files=footprint.n_files(trainings, has_wandb=config.wandb.mode != "disabled"),
         gigabytes=footprint.gigabytes(trainings),
-        has_options=frozenset(config.slurm.options),
+        has_options=frozenset(config.slurm.sbatch_options),
     )
 
 
@@ -158,8 +159,23 @@ def refuse_unshared(store: Store, config: LaunchConfig, site: Site) -> Sequence[
     ------
     InputError
     """
-    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.options)
+    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options)
     return [told] if told else []
+
+
+def refuse_submitted(store: Store, planned: SlurmPlan) -> None:
+    """Refuse to submit what another launch has submitted since this one asked, which may take a minute.
+
+    Raises
+    ------
+    RlhpcError
+    """
+    trainings = [training for node in planned.nodes for training in node.trainings]
+    if queued := in_queue(store, trainings):
+        raise RlhpcError(
+            f"{count(len(queued), 'training')} of these have just been submitted by another launch, and nothing by this one."
+            " Launch again, for what is left."
+        )
 
 
 def submit(planned: SlurmPlan, config: LaunchConfig, store: Store) -> Iterator[Submission]:
@@ -182,6 +198,7 @@ def describe(planned: SlurmPlan, queued: Mapping[str, QueuedElement]) -> dict[st
     """Put a plan into words that JSON knows."""
     return {
         "n_in_queue": len(queued),
+        "n_ending": sum(element.is_ending for element in queued.values()),
         "in_queue": {name: element.job_id for name, element in queued.items()},
         "element": array.described(planned.needs),
         "notes": list(planned.notes),

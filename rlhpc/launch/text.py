@@ -64,6 +64,10 @@ def before(facts: Mapping[str, Any]) -> str:
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
     queued = f"{facts['n_in_queue']} wait or run in the queue; " if facts.get("n_in_queue") else ""
     lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {queued}{facts['n_to_train']} to train.")
+    if facts.get("n_ending"):
+        lines.append(
+            f"{facts['n_ending']} of those in the queue are ending just now: launch again in a minute to go on with them."
+        )
     if facts["n_to_train"] and facts["cluster"] == "slurm":
         lines += _price(facts)
     elif facts["n_to_train"]:

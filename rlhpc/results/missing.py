@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -90,12 +91,24 @@ def how_far(folder: Path) -> tuple[State, str]:
     return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
 
 
-def has_given_up(attempts: Sequence[Mapping[str, Any]]) -> bool:
+def has_given_up(attempts: Sequence[Mapping[str, Any]], since: str = "") -> bool:
     """Tell whether a training failed for good: its last ending was its own fault, and was not to be tried again.
 
     Records of earlier versions do not say whether a try was left; there an own fault counts as the last one.
+
+    Parameters
+    ----------
+    attempts : sequence of mapping
+        From `read_attempts`.
+    since : str
+        ISO 8601; a failure before then does not count: the training was launched again.
     """
-    return bool(attempts) and not attempts[-1].get("forgiven") and not attempts[-1].get("will_retry", False)
+    if not attempts or attempts[-1].get("forgiven") or attempts[-1].get("will_retry", False):
+        return False
+    try:
+        return not since or dt.datetime.fromisoformat(str(attempts[-1].get("at"))) >= dt.datetime.fromisoformat(since)
+    except (ValueError, TypeError):  # not recorded, or edited
+        return False
 
 
 def is_temporary(name: str) -> bool:

@@ -42,12 +42,19 @@ class Looker:
         """
         refuse_other_folders(self._store.root)
         trainings, grid_fault = launched(self._store)
-        queue = self._queue(submission.read_all(self._store.root))  # before the files: what runs by then has its lease
+        queue = self._queue(self._submissions())  # before the files: what runs by then has its lease
         found = [self._reader.read(training) for training in trainings]
         now = dt.datetime.now(dt.UTC)
         there, others = file_system_now(found, time.time()), _other_launch(found, queue)
         statuses = (judge(facts, queue, now, there, others) for facts in found)
         return overview(self._store.root, now, statuses, queue, grid_fault)
+
+    def _submissions(self) -> list[Submission]:
+        """Return what was submitted; nothing while the file server does not answer: this is no more than a look."""
+        try:
+            return submission.read_all(self._store.root)
+        except OSError:
+            return []
 
     def _queue(self, submissions: Sequence[Submission]) -> Queue:
         """Find the place of each training that was submitted."""
@@ -57,7 +64,7 @@ class Looker:
         job_ids = [*(each.job_id for each in submissions), *(each.job_id for each in answer.elements)]
         return Queue(
             places=submission.place(submissions, answer.elements),
-            submitted_at={name: each.submitted_at for each in submissions for names in each.elements for name in names},
+            submitted_at=submission.last_submitted(submissions),
             running_jobs=frozenset(each.job_id for each in answer.elements if each.state == RUNNING_JOB),
             job_ids=frozenset(_array_of(job_id) for job_id in job_ids if job_id),
             fault=answer.fault,

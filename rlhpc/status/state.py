@@ -219,9 +219,8 @@ def _at_rest(facts: Facts, queue: Queue, others: str) -> TrainingStatus:
     """Describe a training without a result that nobody works on."""
     element = queue.places.get(facts.name)
     submitted_at = queue.submitted_at.get(facts.name, "")
-    failed_at = str(facts.attempts[-1].get("at", "")) if facts.attempts else ""
     state, failure = State.WAITING, None
-    if has_given_up(facts.attempts) and (element is None or _is_later(failed_at, submitted_at)):
+    if has_given_up(facts.attempts, since=submitted_at if element else ""):
         failure = _failure(facts.attempts)
         state, reason = State.FAILED, failure.reason
     elif element is not None:
@@ -270,14 +269,6 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if was_submitted:
         return "its job has left the queue: launch again"
     return "not submitted: launch again"
-
-
-def _is_later(first: str, second: str) -> bool:
-    """Tell whether one time is later than another; both ISO 8601."""
-    try:
-        return dt.datetime.fromisoformat(first) >= dt.datetime.fromisoformat(second)
-    except (ValueError, TypeError):  # not recorded, or edited
-        return False
 
 
 def _failure(attempts: Sequence[Mapping[str, Any]]) -> Failure:

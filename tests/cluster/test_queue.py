@@ -5,19 +5,19 @@ import pytest
 from rlhpc.cluster.queue import QueuedElement, explain, parse_queue, read_queue
 
 TEXT = """\
-4_0|0|mine-1|PENDING|None||2-00:30:00|2026-11-27T03:38:49
-4_1|1|mine-1|PENDING|JobArrayTaskLimit||2-00:30:00|N/A
-1|N/A|mine-0|RUNNING|None|n1|29:59|2026-11-25T03:08:49
-2|N/A|mine-2|PENDING|ReqNodeNotAvail, UnavailableNodes:n2||UNLIMITED|N/A
+4_0|0|mine-1|PENDING|None|2026-11-27T03:38:49
+4_1|1|mine-1|PENDING|JobArrayTaskLimit|N/A
+1|N/A|mine-0|RUNNING|None|2026-11-25T03:08:49
+2|N/A|mine-2|COMPLETING|ReqNodeNotAvail, UnavailableNodes:n2|N/A
 """
 
 
 def test_elements_and_plain_jobs_are_read():
-    waits, limited, runs, blocked = parse_queue(TEXT)
-    assert waits == QueuedElement("4_0", "mine-1", 0, "PENDING", "None", "", 2910, "2026-11-27T03:38:49")
+    waits, limited, runs, ends = parse_queue(TEXT)
+    assert waits == QueuedElement("4_0", "mine-1", 0, "PENDING", "None", "2026-11-27T03:38:49")
     assert (limited.index, limited.is_waiting, limited.starts_at) == (1, True, "")
-    assert (runs.index, runs.is_waiting, runs.node, runs.minutes_left) == (0, False, "n1", 30)
-    assert blocked.minutes_left is None
+    assert (runs.index, runs.is_waiting, runs.is_ending) == (0, False, False)
+    assert ends.is_ending
 
 
 def test_nothing_is_asked_for_no_names(monkeypatch):
@@ -34,6 +34,8 @@ def test_nothing_is_asked_for_no_names(monkeypatch):
         ("QOSMaxJobsPerUserLimit", "grants no more at a time (QOSMaxJobsPerUserLimit)"),
         ("AssocGrpGRES", "granted no more at a time (AssocGrpGRES)"),
         ("DependencyNeverSatisfied", "scancel it"),
+        ("QOSMaxWallDurationPerJobLimit", "never starts"),
+        ("AssocMaxCpuPerJobLimit", "never starts"),
         ("SomethingNew", "Slurm says 'SomethingNew'"),
     ],
 )

@@ -14,7 +14,7 @@ from rlhpc.cluster import recent
 from rlhpc.cluster.recent import FRESH_SECONDS, RecentQueue, cache_folder
 
 ROOT = Path(__file__).parents[2]
-LINE = "12_3|3|mine-0|PENDING|Priority||1:00:00|N/A"
+LINE = "12_3|3|mine-0|PENDING|Priority|N/A"
 PROGRAM = (
     "import sys; from pathlib import Path; from rlhpc.cluster.recent import RecentQueue; "
     "answer = RecentQueue(Path(sys.argv[1])).read(['mine-0']); print(len(answer.elements), answer.fault)"

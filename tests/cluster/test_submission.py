@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from rlhpc.cluster import submission
 from rlhpc.cluster.queue import QueuedElement
 
@@ -7,7 +9,7 @@ ELEMENTS = (("a", "b"), ("c",))
 
 
 def queued(submitted, index, state="PENDING"):
-    return QueuedElement(f"7_{index}", submitted.job_name, index, state, "Priority", "", None, "")
+    return QueuedElement(f"7_{index}", submitted.job_name, index, state, "Priority", "")
 
 
 def test_what_was_written_is_read_again(tmp_path):
@@ -25,7 +27,19 @@ def test_no_two_submissions_of_a_grid_share_a_name_that_begins_with_its_own():
     assert all(name.startswith("my_grid-") and "," not in name for name in names)
 
 
-def test_records_that_cannot_be_read_are_passed_over(tmp_path):
+def test_a_record_that_cannot_be_read_now_is_no_empty_queue(tmp_path):
+    (tmp_path / "slurm" / "mine-1.json").mkdir(parents=True)  # as good an OSError as any, also for root
+    with pytest.raises(OSError, match=r"mine-1\.json"):
+        submission.read_all(tmp_path)
+
+
+def test_the_last_of_several_submissions_counts():
+    first = submission.Submission("a-1", (("a", "b"),), "2026-01-01T00:00:00+00:00")
+    second = submission.Submission("a-2", (("b",),), "2026-01-02T00:00:00+00:00")
+    assert submission.last_submitted([first, second]) == {"a": first.submitted_at, "b": second.submitted_at}
+
+
+def test_other_files_are_passed_over(tmp_path):
     begun = submission.begin("mine", ELEMENTS)
     path = submission.write(tmp_path, begun)
     for name, text in (("cut", path.read_text()[:20]), ("other", "[]"), ("fields", json.dumps({"job_name": "x"}))):

@@ -79,9 +79,7 @@ def squeue(tmp_path, monkeypatch):
     folder.mkdir()
     calls.touch()
     path = folder / "squeue"
-    lines = (
-        "12_0|0|mine-0|PENDING|Priority||1:00:00|2030-01-01T10:00:00\n12_1|1|mine-0|RUNNING|None|n1|1:00:00|2025-06-01T10:00:00"
-    )
+    lines = "12_0|0|mine-0|PENDING|Priority|2030-01-01T10:00:00\n12_1|1|mine-0|RUNNING|None|2025-06-01T10:00:00"
     path.write_text(f'#!/bin/sh\necho "$@" >> {calls}\necho "{lines}"\n')
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

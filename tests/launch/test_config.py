@@ -1,8 +1,9 @@
 import pytest
 
+from rlhpc import command
 from rlhpc.config import CONFIGS, load
 from rlhpc.errors import ConfigError
-from rlhpc.launch.config import DEFAULTS, LaunchConfig, flags_as_overrides
+from rlhpc.launch.config import DEFAULTS, LaunchConfig, add_flags, read
 
 CLUSTERS = sorted((CONFIGS / "clusters").glob("*.yaml"))
 
@@ -31,5 +32,15 @@ def test_all_faults_of_all_groups_are_told_at_once():
     ]
 
 
-def test_flags_that_were_given_become_keys_and_the_others_nothing():
-    assert flags_as_overrides(packing__max_nodes=3, slurm__partition=None) == ["packing.max_nodes=3"]
+def test_flags_go_before_files_and_keys():
+    built = command.parser("Do something.")
+    add_flags(built)
+    args = built.parse_intermixed_args(["--max-nodes", "3", "--partition=gpu", "packing.max_nodes=4", "slurm.timeout_min=7"])
+    config = read(args)
+    assert (config.packing.max_nodes, config.slurm.partition, config.slurm.timeout_min) == (3, "gpu", 7)
+    assert config.packing.gpus_per_node == 2  # of the defaults
+
+
+def test_gpus_that_nobody_asks_for_are_not_trained_on():
+    with pytest.raises(ConfigError, match="device = cuda needs GPUs"):
+        load(LaunchConfig, [DEFAULTS], ["device=cuda", "packing.gpus_per_node=0"])

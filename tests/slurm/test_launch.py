@@ -62,6 +62,48 @@ def test_what_failed_is_told_and_run_again_alone(cluster, tmp_path):
     assert grid.launch("--only-failed", "--dry-run")["n_to_train"] == 1
 
 
+@pytest.mark.slow
+def test_what_failed_and_waits_again_is_not_submitted_a_second_time(cluster, tmp_path):
+    grid = Grid(cluster, tmp_path, n_trainings=1, n_steps=32, step_seconds=0)
+    (grid.trace / "fail-1").touch()
+    grid.launch()
+    grid.wait_until_ended()
+    grid.words.append("slurm.options={hold: true}")
+    assert grid.launch("--only-failed")["n_to_train"] == 1
+    for words in (["--only-failed"], []):
+        told = grid.launch(*words)
+        assert (told["n_to_train"], told["n_in_queue"]) == (0, 1)
+    ((job, _),) = grid.elements()
+    cluster.run("scancel", job)
+
+
+def test_what_the_environment_says_to_slurms_programs_changes_no_launch(cluster, tmp_path):
+    grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", n_trainings=1)
+    grid.env |= {"SBATCH_PARTITION": "cpu", "SBATCH_TIMELIMIT": "7", "SBATCH_GPUS": "1", "SUBMITIT_PREEMPT_SIGNAL": "TERM"}
+    grid.env |= {"SQUEUE_STATES": "RUNNING", "SQUEUE_PARTITION": "cpu", "SLURM_EXPORT_ENV": "NONE", "SBATCH_ACCOUNT": "lab"}
+    (told,) = grid.launch()["submitted"]
+    shown = cluster.run("scontrol", "show", "job", told["job_id"]).stdout
+    for words in ("Partition=gpu", "TimeLimit=00:30:00", "Account=lab", "TresPerNode=gres:gpu:2"):
+        assert words in shown
+    script = cluster.run("scontrol", "write", "batch_script", told["job_id"], "-").stdout
+    assert "#SBATCH --signal=USR2@" in script
+    assert grid.launch()["n_in_queue"] == 1  # and nothing was submitted twice
+    cluster.run("scancel", told["job_id"])
+
+
+@pytest.mark.slow
+def test_a_launch_right_after_scancel_says_that_the_rest_is_ending(cluster, tmp_path):
+    grid = Grid(cluster, tmp_path, n_trainings=2)
+    grid.launch()
+    grid.wait_for_checkpoints(2)
+    ((job, _),) = grid.elements()
+    cluster.run("scancel", job)
+    shown = grid.run("launch_training", "--partition=gpu", *grid.words)
+    assert shown.returncode == 75, shown.stdout + shown.stderr
+    assert "2 of those in the queue are ending just now: launch again in a minute" in shown.stdout
+    grid.wait_until_ended()
+
+
 def test_an_array_longer_than_the_site_takes_is_split_and_that_is_said(make_cluster, tmp_path):
     cluster = make_cluster(conf={"MaxArraySize": 3})
     grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", "slurm.array_parallelism=4", n_trainings=28)

@@ -86,7 +86,7 @@ def hold(store, elsewhere):
 def element():
     """Make an element of an array in the queue."""
 
-    def make(state="PENDING", reason="Priority", index=3, job_name="mine-0", node="", starts_at=""):
-        return QueuedElement(f"12_{index}", job_name, index, state, reason, node, 60, starts_at)
+    def make(state="PENDING", reason="Priority", index=3, job_name="mine-0", starts_at=""):
+        return QueuedElement(f"12_{index}", job_name, index, state, reason, starts_at)
 
     return make
