@@ -28,7 +28,7 @@ _TO_BE_CONTINUED = (STOPPED, IDLE)
 _MAX_IDLE_LIVES = 3
 _MAX_STARTS = 3  # of a supervisor that is killed, in one life of an element
 _POLL_SECONDS = 0.2
-_SECONDS_TO_BE_KILLED = 600.0  # after SIGTERM: KillWait, or the GraceTime of a partition; if nothing comes, it was sent by hand
+SECONDS_TO_BE_KILLED = 600.0  # after SIGTERM: KillWait, or the GraceTime of a partition; if nothing comes, it was sent by hand
 _WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # submitit turns one of them, as the site says, into a call of `checkpoint`
 _LEFTOVERS = "*.save_tmp"
 
@@ -77,7 +77,7 @@ class Element:
             code = self._carry_out()
         if self._is_told and code in _TO_BE_CONTINUED:
             # Of a job that ends by itself while it is preempted, Slurm thinks that it is done; it requeues one that it kills.
-            time.sleep(_SECONDS_TO_BE_KILLED)
+            time.sleep(SECONDS_TO_BE_KILLED)
             sys.exit(_TERMINATED)
         if code and code not in _TO_BE_CONTINUED:  # to be continued without having been told: others have the rest in hand
             sys.exit(code if code > 0 else 128 - code)

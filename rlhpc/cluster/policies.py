@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rlhpc.cluster.checks import Request, named_partitions
+from rlhpc.cluster.element import SECONDS_TO_BE_KILLED
 from rlhpc.cluster.finding import Finding, Severity, duration
 from rlhpc.cluster.site import Partition, Site
 
@@ -94,11 +95,12 @@ def _of_notice(site: Site, partition: Partition) -> Iterator[Finding]:
     grace = partition.fields.get("GraceTime", "0")
     if grace != "0" and _PREEMPT_USER_SIGNAL not in site.config.get("SlurmctldParameters", ""):
         # Tried on Slurm 22.05: a job whose step ends on that SIGTERM is COMPLETED, and one whose step goes on is requeued.
+        is_long = (_number(grace) or 0) > SECONDS_TO_BE_KILLED
         yield Finding(
             "preempt_signal",
-            Severity.NOTE,
+            Severity.WARNING if is_long else Severity.NOTE,
             f"An element that is preempted gets SIGTERM {grace} seconds before (GraceTime); it saves, and waits to be killed, as"
-            " Slurm would not requeue one that ends by itself.",
+            f" Slurm would not requeue one that ends by itself{', but for 10 minutes only' if is_long else ''}.",
             f"Administrators can set SlurmctldParameters={_PREEMPT_USER_SIGNAL}: then it leaves, and is requeued, at once.",
         )
 

@@ -92,7 +92,7 @@ def test_a_supervisor_that_is_killed_is_started_again_a_bounded_number_of_times(
 
 
 def test_sigterm_is_handed_on_and_the_element_waits_to_be_killed(make, notes, monkeypatch):
-    monkeypatch.setattr(element, "_SECONDS_TO_BE_KILLED", 0.3)
+    monkeypatch.setattr(element, "SECONDS_TO_BE_KILLED", 0.3)
     wanted = make(STOPPED, "waits")
     threading.Thread(target=lambda: (started(notes), os.kill(os.getpid(), signal.SIGTERM))).start()
     began = time.monotonic()

@@ -67,6 +67,8 @@ def test_requeued_elements_continue(preempting, request_of):
 
 def test_a_grace_time_without_our_signal_is_waited_for(preempting, request_of):
     assert "waits to be killed" in found(preempting("REQUEUE", 60), request_of())["preempt_signal"].what
+    assert found(preempting("REQUEUE", 60), request_of())["preempt_signal"].severity is Severity.NOTE
+    assert found(preempting("REQUEUE", 1200), request_of())["preempt_signal"].severity is Severity.WARNING
     signalled = {"SlurmctldParameters     = (null)": "SlurmctldParameters = preempt_send_user_signal"}
     assert "preempt_signal" not in found(preempting("REQUEUE", 60, signalled), request_of())
 
