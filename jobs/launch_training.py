@@ -67,7 +67,9 @@ def main(args: argparse.Namespace) -> int:
     if args.only_failed:
         wanted = tuple(training for training in wanted if has_given_up(store.read_attempts(training)))
     cluster = _cluster(args)
-    facts = {"name": config.name, "results": str(store.root), "cluster": cluster}
+    others = set(store.read_grid()) - {training.name for training in expanded.trainings}
+    facts = {"name": config.name, "results": str(store.root), "config": str(store.config), "n_others": len(others)}
+    facts["cluster"] = cluster
     launch = _Launch(args, config, expanded, found, wanted, facts)
     return _submit(launch) if cluster == "slurm" else _carry_out(launch)
 
@@ -109,7 +111,7 @@ def _carry_out(launch: _Launch) -> int:
     if nodes:
         done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
     store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
-    summary = {**facts, **outcome.describe(done), "config": str(store.config), "trainings": str(store.trainings)}
+    summary = {**facts, **outcome.describe(done), "trainings": str(store.trainings)}
     command.answer(args, summary, text.after(done, store))
     if done.stopped or done.elsewhere:
         return STOPPED
@@ -128,8 +130,11 @@ def _submit(launch: _Launch) -> int:
     if site and planned.nodes:
         slurm.refuse(site, asked)
     if args.dry_run or site is None or not planned.nodes:
-        command.answer(args, facts, text.before(facts))
+        facts["n_unfinished"] = len(launch.found.to_train)
+        rest = [] if planned.nodes else [text.nothing(facts, store, only_failed=args.only_failed and not queued)]
+        command.answer(args, facts, "\n".join([text.before(facts), *rest]))
         return STOPPED if facts["n_ending"] and not args.dry_run else 0
+    writable_folder(store.trainings)
     launch.tell(facts)
     for warning in slurm.refuse_unshared(store, config, site):
         print(f"warning: {warning}", file=sys.stderr)
@@ -146,6 +151,8 @@ def _submit(launch: _Launch) -> int:
 def _site(args: argparse.Namespace) -> Site | None:
     """Ask Slurm for its settings; a dry run does without where there is none, or none that answers."""
     if args.dry_run and not programs.is_there():
+        if args.partition:
+            print("warning: there is no sbatch on PATH; planned without knowing the partition", file=sys.stderr)
         return None
     try:
         return read_site()

@@ -91,8 +91,8 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
     try:
         code = work(args) or 0
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print("interrupted", *getattr(interrupt, "__notes__", ()), sep="\n", file=sys.stderr)
         return INTERRUPTED
     except (RlhpcError, OSError) as error:  # of a full disk, say, the system's own words are clear
         if args.debug:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import math
 import sys
@@ -217,9 +219,16 @@ def submit(
         elements = [Element(command, share.work, needs.seconds_to_leave, needs.timeout_min * 60) for share in shares]
         made = executor(begun.folder(root), begun.job_name, needs, at_once and max(at_once // len(arrays), 1))
         try:
-            with outside_of_jobs(_SETTINGS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}):
+            with (
+                contextlib.redirect_stderr(io.StringIO()),
+                outside_of_jobs(_SETTINGS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}),
+            ):
                 first = made.submit_array(elements)[0]
-        except (FailedJobError, FailedSubmissionError) as error:
+        except KeyboardInterrupt as error:
+            error.add_note(f"The job {begun.job_name} may be in the queue: launching again finds it, and this ends it:")
+            error.add_note(f"scancel --name={begun.job_name}")
+            raise
+        except (FailedJobError, FailedSubmissionError) as error:  # submitit prints sbatch's words, too: once is enough
             what = f"the array of {len(shares)} element{'s' * (len(shares) != 1)}"
             if isinstance(error, FailedSubmissionError) or "timed out" in str(error):  # it may have taken it
                 raise SlurmError(f"sbatch did not say whether it took {what}: {_words_of(error)} {_LOOK_AGAIN}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ class LaunchConfig(grid.GridConfig):
             found.append(
                 "device = cuda needs GPUs, and packing.gpus_per_node = 0 asks for none. Give device=auto, or 1 or more GPUs."
             )
+        if "$" in _expanded(self.logs_dir):
+            found.append(f"logs_dir = '{self.logs_dir}' names a variable of the environment that is not set.")
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
             found.append(f"name = '{self.name}' must be a folder's name of letters, digits, '.', '_', '+' and '-'.")
         if found:
@@ -53,7 +56,7 @@ class LaunchConfig(grid.GridConfig):
     @property
     def store(self) -> Store:
         """The results of this grid."""
-        return Store(Path(self.logs_dir) / self.name)
+        return Store(Path(_expanded(self.logs_dir)) / self.name)
 
     def settings(self, device: str) -> TrainSettings:
         """Say how the trainings are carried out on a device."""
@@ -65,6 +68,11 @@ class LaunchConfig(grid.GridConfig):
             checkpoint_minutes=self.checkpoint_minutes,
             stop_seconds=self.stop_seconds,
         )
+
+
+def _expanded(path: str) -> str:
+    """Return a path with its ``~`` and ``$NAME`` replaced, as a shell does where it sees them."""
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111  # pathlib knows no variables
 
 
 # Flag -> the key that it is short for, its type and its help.

@@ -21,6 +21,7 @@ from rlhpc.training import footprint
 from rlhpc.training.estimate import Hours
 from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array
 
+_AMPLE = 4  # a time limit of so many times the estimate; schedulers start short jobs in gaps before long ones
 COMMAND = (sys.executable, "-u", "-m", "rlhpc.launch.assignment")  # of the node's supervisor
 
 
@@ -96,14 +97,21 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
         if (at_once := config.slurm.array_parallelism) and at_once < n_arrays:
             notes.append(f"One element of each of them may run at a time: more than slurm.array_parallelism={at_once}.")
     partition = site.partition(config.slurm.partition) if site else None
+    most = max((len(node.trainings) for node in nodes), default=0)  # a small grid needs less than a node's worth
+    n_gpus = min(packing.gpus_per_node, most)
     needs = array.demand(
         config.slurm,
-        gpus=packing.gpus_per_node,
-        trainings_at_once=max(packing.gpus_per_node, 1) * (packing.trainings_per_gpu or TRAININGS_PER_GPU),
+        gpus=n_gpus,
+        trainings_at_once=min(max(packing.gpus_per_node, 1) * (packing.trainings_per_gpu or TRAININGS_PER_GPU), most),
         stop_seconds=config.stop_seconds,
         max_minutes=partition.max_minutes if partition else None,
     )
-    return SlurmPlan(nodes, needs, array_size, tuple(notes))
+    if n_gpus and config.device == "cpu":
+        notes.append("device=cpu leaves the GPUs unused that are asked for: packing.gpus_per_node=0 asks for none.")
+    longest = max((makespan(node, hours) for node in nodes), default=0.0) * 60
+    if nodes and config.slurm.timeout_min is None and longest * _AMPLE < needs.timeout_min:
+        notes.append("Shorter elements start earlier: give a slurm.timeout_min that suits them; what is not done then continues.")
+    return SlurmPlan(tuple(replace(node, n_gpus=n_gpus) for node in nodes), needs, array_size, tuple(notes))
 
 
 def _room(site: Site | None, account: str | None) -> int | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlhpc.config import CONFIGS
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.missing import count
 from rlhpc.results.store import ATTEMPTS, Store
@@ -47,8 +50,8 @@ def before(facts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : mapping
-        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``cluster``; for Slurm also those of
-        `rlhpc.launch.slurm.describe`.
+        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``config`` (of its last launch), ``n_others``
+        (trainings there that the grid does not name), ``cluster``; for Slurm also those of `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [
@@ -62,6 +65,11 @@ def before(facts: Mapping[str, Any]) -> str:
         lines.append("Left out, because the algorithm cannot act in the environment's action space:")
         lines += [f"  {algo} in {len(env_ids)}: {', '.join(env_ids)}" for algo, env_ids in by_algo.items()]
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
+    if facts["n_others"]:
+        lines += [
+            f"{facts['results']} also holds {count(facts['n_others'], 'training')} of other launches, not named by this grid.",
+            f"The last of those launches again: {job('launch_training', '--config', facts['config'])}",
+        ]
     queued = f"{facts['n_in_queue']} wait or run in the queue; " if facts.get("n_in_queue") else ""
     lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {queued}{facts['n_to_train']} to train.")
     if facts.get("n_ending"):
@@ -78,36 +86,56 @@ def before(facts: Mapping[str, Any]) -> str:
 def _price(facts: Mapping[str, Any]) -> list[str]:
     """Say what a plan for Slurm takes, and what it costs."""
     element, n_gpus, at_once = facts["element"], facts["gpus_per_node"], facts["trainings_per_gpu"]
-    what = f"{n_gpus} GPUs x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
-    hours = _hours(facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"])
-    price = f"{hours} {'GPU' if n_gpus else 'node'}-hours"
+    what = f"{count(n_gpus, 'GPU')} x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
+    hours = facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"]
+    price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hours"
     source = "your own trainings so far, else by priors" if facts["estimates"] == "measured" else "priors"
-    walls = ", ".join(f"{_hours(wall)} on {n_nodes}" for n_nodes, wall in facts["estimated_wall_hours"].items())
+    walls = ", ".join(f"{_span(wall)} on {n_nodes}" for n_nodes, wall in facts["estimated_wall_hours"].items())
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
-    elements = (
-        f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element"
-        f" {_hours(facts['estimated_hours'])} hours (by {source} of an A100; short ones end much earlier)."
-    )
-    size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_duration(element['timeout_min'])} in {where}"
+    size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_span(element['timeout_min'] / 60)} in {where}"
+    length = f"{_span(facts['estimated_hours'])} (by {source} of an A100; short ones end much earlier)"
     return [
-        elements,
-        f"Hours until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
+        f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element {length}.",
+        f"Until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
         f"Each takes {size}; what is not done then is saved, requeued and continued.",
-        f"About {facts['n_files']:,} files and {facts['gigabytes']:,.1f} GB will be written.",
+        f"About {facts['n_files']:,} files and {max(facts['gigabytes'], 0.1):,.1f} GB will be written.",
         *facts["notes"],
     ]
 
 
 def submitted(arrays: Sequence[Mapping[str, str]], store: Store) -> str:
-    """Say what was submitted, and how to follow and stop it."""
-    jobs = " ".join(array["job_id"] for array in arrays)
-    return "\n".join(
-        [
-            *(f"output of job {array['job_id']}: {array['logs']} (%a: the element)" for array in arrays),
-            f"follow it: python jobs/status.py {store.root} --watch",
-            f"stop it: scancel {jobs} (launch again to go on)",
-        ]
-    )
+    """Say what was submitted, and how to follow, stop and continue it."""
+    outputs = [
+        f"output of job {array['job_id']}: {array['logs']}{' (%a: the element)' if '%a' in array['logs'] else ''}"
+        for array in arrays
+    ]
+    return "\n".join([*outputs, *_what_next([array["job_id"] for array in arrays], store)])
+
+
+def nothing(facts: Mapping[str, Any], store: Store, *, only_failed: bool) -> str:
+    """Say what to do where nothing is left to submit."""
+    if only_failed:
+        return (
+            f"Nothing has failed for good; {count(facts['n_unfinished'], 'training')} without a result are left to a full launch."
+        )
+    if facts["n_in_queue"]:
+        return "\n".join(_what_next(sorted({job.partition("_")[0] for job in facts["in_queue"].values()}, key=int), store))
+    return f"next: {job('collect_scores', store.root)}"
+
+
+def _what_next(jobs: Sequence[str], store: Store) -> list[str]:
+    """Say how jobs are followed, stopped, and continued."""
+    return [
+        f"follow it: {job('status', store.root, '--watch')}",
+        f"stop it: scancel {' '.join(jobs)}",
+        f"go on with it: {job('launch_training', '--config', store.config)}",
+    ]
+
+
+def job(name: str, *arguments: object) -> str:
+    """Spell the command line of a job, for a shell in this folder."""
+    script = os.path.relpath(CONFIGS.parent / "jobs" / f"{name}.py")
+    return shlex.join(["python", script, *(os.path.normpath(str(each)) for each in arguments)])
 
 
 def after(outcome: Outcome, store: Store) -> str:
@@ -129,13 +157,14 @@ def after(outcome: Outcome, store: Store) -> str:
     return "\n".join(lines)
 
 
-def _hours(hours: float) -> str:
-    """Spell an estimate: whole hours, or two digits of short ones."""
+def _number(hours: float) -> str:
+    """Spell an estimate: as a whole number, or two digits of a small one."""
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
-def _duration(minutes: int) -> str:
-    return f"{minutes / 60:g} hours" if minutes >= 60 else f"{minutes} minutes"
+def _span(hours: float) -> str:
+    """Spell a duration."""
+    return f"{_number(hours)} hours" if hours >= 1 else count(max(round(hours * 60), 1), "minute")
 
 
 def _steps(total_timesteps: int) -> str:

@@ -44,3 +44,12 @@ def test_flags_go_before_files_and_keys():
 def test_gpus_that_nobody_asks_for_are_not_trained_on():
     with pytest.raises(ConfigError, match="device = cuda needs GPUs"):
         load(LaunchConfig, [DEFAULTS], ["device=cuda", "packing.gpus_per_node=0"])
+
+
+def test_a_folder_is_found_as_a_shell_would_find_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    assert load(LaunchConfig, [DEFAULTS], ["logs_dir=~/logs"]).store.root == tmp_path / "logs" / "default"
+    assert str(load(LaunchConfig, [DEFAULTS], ["logs_dir=$SCRATCH/logs"]).store.root) == "/scratch/me/logs/default"
+    with pytest.raises(ConfigError, match="names a variable of the environment that is not set"):
+        load(LaunchConfig, [DEFAULTS], ["logs_dir=$NO_SUCH_PLACE/logs"])

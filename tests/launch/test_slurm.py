@@ -18,13 +18,17 @@ CONFIG = LaunchConfig(envs=("X-v0",), algos=("ppo",), seeds=(1,))
 SITE = Site({"MaxArraySize": "1001"}, (Partition("gpu", is_default=True, is_up=True, max_minutes=120, fields={}),), ())
 
 
+SHORTER = "Shorter elements start earlier: give a slurm.timeout_min that suits them; what is not done then continues."
+
+
 def plan(config=CONFIG, site=SITE):
     return slurm.plan(TRAININGS, config, prior_hours, site)
 
 
 def test_without_a_site_the_plan_has_no_bounds():
     planned = plan(site=None)
-    assert (len(planned.nodes), planned.notes, planned.needs.timeout_min) == (5, (), 24 * 60)
+    assert (len(planned.nodes), planned.needs.timeout_min) == (5, 24 * 60)
+    assert planned.notes == (SHORTER,)
 
 
 def test_an_element_asks_for_the_cores_and_memory_of_all_that_it_carries_out_at_once():
@@ -44,7 +48,7 @@ def test_a_bounded_queue_gets_fewer_elements_with_all_trainings_and_that_is_said
     planned = plan()
     assert len(planned.nodes) == n_elements
     assert sum(len(node.trainings) for node in planned.nodes) == 100
-    assert bool(planned.notes) == (n_elements < 5)
+    assert any("(MaxSubmitJobs)" in note for note in planned.notes) == (n_elements < 5)
 
 
 def test_a_full_queue_is_refused_with_both_numbers(monkeypatch):
@@ -64,3 +68,15 @@ def test_what_is_asked_of_the_site_is_what_is_planned():
 
 def test_where_nothing_was_submitted_nothing_is_in_the_queue_and_slurm_is_not_asked(tmp_path):
     assert slurm.in_queue(Store(tmp_path), TRAININGS) == {}
+
+
+def test_a_small_grid_asks_for_no_more_than_it_needs():
+    planned = slurm.plan(TRAININGS[:3], CONFIG, prior_hours, SITE)
+    (node,) = planned.nodes
+    assert (node.n_gpus, planned.needs.gpus, planned.needs.cpus, planned.needs.memory_gb) == (2, 2, 3, 12.0)
+    assert slurm.plan(TRAININGS[:1], CONFIG, prior_hours, SITE).needs.gpus == 1
+
+
+def test_gpus_that_are_left_unused_are_told():
+    planned = plan(replace(CONFIG, device="cpu"))
+    assert any("packing.gpus_per_node=0 asks for none" in note for note in planned.notes)

@@ -1,9 +1,11 @@
 """What is said before and after a launch."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
 
+from rlhpc.config import CONFIGS
 from rlhpc.launch import text
 from rlhpc.records import Result, Training
 from rlhpc.results.ledger import Ledger
@@ -17,12 +19,13 @@ RANDOM = Training("b", "X-v0", "random", 1, "Discrete", 0, {"class": "Random"})
 GRID = Grid((PPO, replace(PPO, seed=2), RANDOM), (("sac", "X-v0"), ("sac", "Y-v0")))
 
 
-def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0):
+def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0, n_others=0):
     results = [Result(each, 1.0, (1.0,), 1, 3600.0, 0.0, "", "") for each in stored]
     found = Ledger(tuple(results), tuple(to_train), (), tuple(damaged))
     nodes = pack(found.to_train, n_gpus=n_gpus, trainings_per_gpu=3)
     told = {"name": "mine", "results": "logs/mine", "cluster": cluster, **text.facts_of(GRID, found, nodes)}
     element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition}
+    told |= {"n_others": n_others, "config": "logs/mine/config.yaml"}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
 
@@ -53,7 +56,7 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
 
 
 ELEMENT = (
-    "1 array element of 2 GPUs x 3 trainings; about 1.6 GPU-hours, the longest element 0.78 hours "
+    "1 array element of 2 GPUs x 3 trainings; about 1.6 GPU-hours, the longest element 47 minutes "
     "(by priors of an A100; short ones end much earlier)."
 )
 
@@ -62,7 +65,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
     assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-6:] == [
         "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
         ELEMENT,
-        "Hours until all is done, by the number of nodes that the cluster gives at a time: 0.78 on 1.",
+        "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1.",
         "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
@@ -72,7 +75,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
 def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():
     lines = text.before(facts(PPO, cluster="slurm", n_gpus=0, stored=[GRID.trainings[1]])).splitlines()
     assert lines[-5] == (
-        "1 array element of 3 trainings on cores; about 0.78 node-hours, the longest element 0.78 hours "
+        "1 array element of 3 trainings on cores; about 0.78 node-hours, the longest element 47 minutes "
         "(by your own trainings so far, else by priors of an A100; short ones end much earlier)."
     )
     assert "in the default partition; " in lines[-3]
@@ -93,3 +96,32 @@ def test_after_a_launch_every_failure_is_named_with_its_record(tmp_path):
     ]
     assert text.after(Outcome([PPO]), store) == f"1 training stored in {tmp_path}/trainings"
     assert text.after(Outcome(), store).startswith("Nothing to train: ")
+
+
+def test_trainings_of_other_launches_in_the_folder_are_told_with_the_way_back():
+    lines = text.before(facts(PPO, n_others=12)).splitlines()
+    assert "logs/mine also holds 12 trainings of other launches, not named by this grid." in lines
+    assert any(line.endswith("jobs/launch_training.py --config logs/mine/config.yaml") for line in lines)
+
+
+def test_commands_that_are_printed_can_be_pasted_in_this_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    script = shlex.split(text.job("status", "my logs/../my logs/mine", "--watch"))
+    assert script[2:] == ["my logs/mine", "--watch"]
+    assert (tmp_path / script[1]).resolve() == CONFIGS.parent / "jobs" / "status.py"
+
+
+def test_where_nothing_is_left_the_next_step_is_told(tmp_path):
+    store = Store(tmp_path)
+    told = {"n_in_queue": 0, "in_queue": {}, "n_unfinished": 3}
+    assert "collect_scores.py" in text.nothing(told, store, only_failed=False)
+    assert "3 trainings without a result" in text.nothing(told, store, only_failed=True)
+    queued = told | {"n_in_queue": 3, "in_queue": {"a": "12_1", "b": "9", "c": "12_0"}}
+    assert "stop it: scancel 9 12" in text.nothing(queued, store, only_failed=False)
+
+
+def test_the_place_of_a_log_is_told_as_it_is(tmp_path):
+    arrays = [{"job_id": "12", "logs": "a/12_%a_0_log.out"}, {"job_id": "13", "logs": "a/13_0_log.out"}]
+    lines = text.submitted(arrays, Store(tmp_path)).splitlines()
+    assert lines[:2] == ["output of job 12: a/12_%a_0_log.out (%a: the element)", "output of job 13: a/13_0_log.out"]
+    assert "stop it: scancel 12 13" in lines
