@@ -166,11 +166,12 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove every checkpoint, damaged ones and leftovers of broken writing too: the result is stored.
 
-        What cannot be removed stays; nobody reads it any more.
+        What cannot be found or removed stays; nobody reads it any more.
         """
-        for path in [*self.folder.glob(f"{CHECKPOINT}*"), *self.folder.glob(f".{CHECKPOINT}*")]:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        with contextlib.suppress(OSError):
+            for path in [*self.folder.glob(f"{CHECKPOINT}*"), *self.folder.glob(f".{CHECKPOINT}*")]:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def sweep(self) -> None:
         """Remove what killed writers left, unless it is so young that another may be writing it yet."""

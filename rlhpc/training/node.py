@@ -332,7 +332,6 @@ class _Supervisor:
             "will_retry": will_retry,
             "reason": ending.reason,
             "remedy": ending.remedy,
-            "continues_at": Checkpoints(folder).timesteps(),
             "exit_code": exit_code,
             "traceback": ending.traceback,
             "log": str(folder / OUTPUT_LOG),
@@ -340,6 +339,7 @@ class _Supervisor:
             "host": platform.node(),
         }
         try:
+            record["continues_at"] = Checkpoints(folder).timesteps()
             self._store.write_attempts(training, [*self._store.read_attempts(training), record])
         except OSError as error:  # told all the same; the other trainings go on
             self._note(error)

@@ -1,5 +1,6 @@
 """The supervisor: nothing that happens to one training touches another, and nothing is lost."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import textwrap
 import threading
 import time
 from multiprocessing import forkserver
+from pathlib import Path
 
 import psutil
 import pytest
@@ -743,6 +745,31 @@ def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_di
     thread.join()
     stop.close()
     assert memory.heard("said") == [(endless.name, "stopped, to be continued")]
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EACCES])
+def test_a_folder_that_cannot_be_listed_ends_no_other_training(tmp_path, make_training, settings, listen, monkeypatch, code):
+    """Listing fails for the supervisor alone, as where another client of a file server has moved a folder."""
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+    bad, glob = store.folder(trainings[0]), Path.glob
+
+    def glob_elsewhere(path, pattern):
+        if path == bad:
+            raise OSError(code, os.strerror(code), str(path))
+        return glob(path, pattern)
+
+    monkeypatch.setattr(Path, "glob", glob_elsewhere)
+    victims = [trainings[0]]
+    memory = listen(lambda training: kill(victims.pop()) if training in victims else None)
+
+    outcome = supervise(trainings, places((), 2), store, settings, memory)
+
+    assert sorted(training.seed for training in outcome.stored) == [1, 2]
+    ((name, reason, will_retry),) = memory.heard("failed")
+    assert name == trainings[0].name
+    assert "could not be recorded" in reason
+    assert os.strerror(code) in reason
+    assert will_retry
 
 
 def test_a_machine_that_starts_no_process_stops_the_supervisor_with_a_clear_error(tmp_path, make_training, listen, monkeypatch):
