@@ -7,6 +7,7 @@ and is then renamed (or linked, where an existing file must not be replaced). No
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,9 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rlhpc.errors import InputError
+from rlhpc.errors import InputError, StorageError
 
 TEMPORARY_SUFFIX = ".tmp"
+# What a file system answers when nothing can be written any more, or nothing can be read; or what is wrong with one file.
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
+
+
+def is_storage_error(error: BaseException) -> bool:
+    """Tell whether an error, or its cause, may mean that files can no longer be written; only writing shows whether it does."""
+    return any(isinstance(link, OSError) and link.errno in _STORAGE_ERRORS for link in (error, error.__cause__))
 
 
 @contextlib.contextmanager
@@ -121,13 +129,17 @@ def writable_folder(path: Path) -> Path:
 
     Raises
     ------
+    StorageError
+        If the disk is full, read-only or broken.
     InputError
-        If it cannot be made or written, with the system's reason.
+        If it cannot be made or written for another reason of the system's, which is told.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         try_writing(path, 1)
     except OSError as error:
-        message = f"cannot write to the folder '{path}': {error.strerror or error}. Give another folder, or mend its permissions."
-        raise InputError(message) from error
+        message = f"cannot write to the folder '{path}': {error.strerror or error}. "
+        if is_storage_error(error):
+            raise StorageError(f"{message}Free space, or mend the file system, and start again; or give another folder.") from error
+        raise InputError(f"{message}Give another folder, or mend its permissions.") from error
     return path

@@ -1,8 +1,10 @@
-"""What all tests share: the repository's root, and no silent skips where they are forbidden."""
+"""What all tests share: the repository's root, a disk that is soon full, and no silent skips where they are forbidden."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,19 @@ ABSENT_SLURM = f"{ABSENT}Slurm"  # but this begins one of a lane that is install
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of six megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"absent: the right to mount ({mounted.stderr.strip()})")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.hookimpl(trylast=True)

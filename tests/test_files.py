@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhpc.errors import InputError
+from rlhpc.errors import InputError, StorageError
 from rlhpc.files import atomic_write, canonical_json, digest, file_digest, try_writing, writable_folder, write_json, write_text
 
 PROC = Path("/proc/self")  # not even root can write here
@@ -162,6 +162,21 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path, below):
         writable_folder(tmp_path / below)
     assert f"cannot write to the folder '{tmp_path / below}': " in str(caught.value)
     assert "Give another folder, or mend its permissions." in str(caught.value)
+
+
+def test_a_disk_that_is_full_is_no_mistake_of_the_user(small_disk):
+    with (small_disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(b"x" * 4096)
+    with pytest.raises(StorageError, match=r"No space left on device\. Free space, or mend the file system"):
+        writable_folder(small_disk / "a" / "b")
+
+
+def test_a_disk_that_is_read_only_is_no_mistake_of_the_user(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for folder in (small_disk, small_disk / "a"):
+        with pytest.raises(StorageError, match=r"Read-only file system\. Free space, or mend the file system"):
+            writable_folder(folder)
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="absent: Linux's /proc")

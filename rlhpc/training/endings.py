@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from rlhpc.errors import STOPPED, ForeignCheckpointError
+from rlhpc.files import is_storage_error
 
 LONGEST_REASON = 1_000  # characters
 LONGEST_TRACEBACK = 20_000  # characters; a pipe holds this much without a reader
-# What a file system answers when nothing can be written any more, or nothing can be read; or what is wrong with one file.
-_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 # Signals that a program brings upon itself; all others come from outside.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP)
 _GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "device-side assert", "cudaError")
@@ -78,11 +76,6 @@ class Ending:
     def is_forgiven(self) -> bool:
         """Whether it was not the training's fault, and uses up none of its tries."""
         return self.kind in _FORGIVEN
-
-
-def is_storage_error(error: BaseException) -> bool:
-    """Tell whether an error, or its cause, may mean that files can no longer be written; only writing shows whether it does."""
-    return any(isinstance(link, OSError) and link.errno in _STORAGE_ERRORS for link in (error, error.__cause__))
 
 
 def of_exception(error: BaseException, traceback: str) -> Ending:

@@ -18,13 +18,12 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from rlhpc.errors import DamagedResultError, RlhpcError, StorageError
-from rlhpc.files import try_writing
+from rlhpc.files import is_storage_error, try_writing
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import Holder
 from rlhpc.results.lease import CLAIM, EXPIRY_SECONDS, HEARTBEAT_SECONDS, LEASE, Leases, Standing
 from rlhpc.results.store import Store
-from rlhpc.training import endings
 from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.child import OUTPUT_LOG, Attempt
 from rlhpc.training.endings import Ending, Kind
@@ -348,7 +347,7 @@ class _Supervisor:
 
     def _note(self, error: OSError) -> None:
         """Stop if an error means that nothing can be written any more."""
-        if endings.is_storage_error(error):
+        if is_storage_error(error):
             self._note_fault_of_storage(str(error))
 
     def _note_fault_of_storage(self, reason: str, training: Training | None = None) -> None:

@@ -1,6 +1,4 @@
-"""Small real trainings, a listener that remembers, and a disk that is soon full."""
-
-import subprocess
+"""Small real trainings, and a listener that remembers."""
 
 import pytest
 
@@ -63,19 +61,6 @@ def make_training():
         )
 
     return make
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a file system of six megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"absent: the right to mount ({mounted.stderr.strip()})")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

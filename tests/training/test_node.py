@@ -21,7 +21,7 @@ from rlhpc.results.lease import LEASE, Leases
 from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import RESULT, Store
 from rlhpc.training import node
-from rlhpc.training.checkpoint import Checkpoints
+from rlhpc.training.checkpoint import Checkpoints, verify
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.node import supervise
 from rlhpc.training.places import places
@@ -745,6 +745,34 @@ def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_di
     thread.join()
     stop.close()
     assert memory.heard("said") == [(endless.name, "stopped, to be continued")]
+
+
+@pytest.fixture
+def make_read_only(small_disk):
+    """Make a disk read-only for everything but what is open already; it cannot be for that as long as it is open."""
+    mounted = []
+
+    def make():
+        for options in (["--bind", small_disk], ["-o", "remount,bind,ro"]):
+            subprocess.run(["mount", *options, small_disk], check=True)
+            mounted.append(small_disk)
+
+    yield make
+    if mounted:
+        subprocess.run(["umount", "--lazy", small_disk], check=True)
+
+
+def test_a_disk_that_turns_read_only_stops_the_supervisor_and_leaves_the_checkpoints(
+    small_disk, make_read_only, make_training, listen
+):
+    store, endless = Store(small_disk), [make_training(seed=seed, total_timesteps=LONG) for seed in (1, 2)]
+    thread = once_saved(store, endless[0], make_read_only)
+    with pytest.raises(StorageError, match=r"Read-only file system.*wait at their last checkpoints.*mend the file system"):
+        supervise(endless, places((), 2), store, EAGER, listen())
+    thread.join()
+    assert multiprocessing.active_children() == []
+    (newest, *_) = Checkpoints(store.folder(endless[0])).paths()
+    assert verify(newest).timesteps > 0
 
 
 @pytest.mark.parametrize("code", [errno.ESTALE, errno.EACCES])
