@@ -67,7 +67,7 @@ class Store:
         """Rename a record of all trainings that cannot be read; return where it is kept, None if there is nothing wrong."""
         if self.read_grid() or not self.grid.exists():
             return None
-        return self.grid.rename(self.grid.with_name(f"{self.grid.name}.damaged-{uuid.uuid4().hex[:8]}"))
+        return _set_aside(self.grid)
 
     def read_grid(self) -> list[str]:
         """Read the names of all trainings that were ever launched; empty where there is no sound record."""
@@ -140,7 +140,8 @@ class Store:
         Returns
         -------
         Path or None
-            Where it is kept; None if it verifies now, because another launch has mended it or a file system has recovered.
+            Where it is kept; None if it verifies now or has gone, because another launch has mended it or set it aside, or a file
+            system has recovered.
 
         Raises
         ------
@@ -152,9 +153,9 @@ class Store:
             if self.read(training) is not None:
                 return None
         except DamagedResultError as error:
-            if isinstance(error.__cause__, OSError) and not path.is_dir():
+            if isinstance(error.__cause__, OSError) and os.path.lexists(path) and not path.is_dir():
                 raise
-        return path.rename(path.with_name(f"{RESULT}.damaged-{uuid.uuid4().hex[:8]}"))
+        return _set_aside(path)
 
     def write_attempts(self, training: Training, attempts: Sequence[Mapping[str, Any]]) -> Path:
         """Record the attempts of a training that left no result, replacing the former record."""
@@ -167,6 +168,14 @@ class Store:
     def last_attempt(self, training: Training) -> int:
         """Return the number of the last attempt that is on record; 0 if there is none."""
         return max((attempt.get("attempt", 1) for attempt in self.read_attempts(training)), default=0)
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename what is damaged; None if another launch was faster."""
+    try:
+        return path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
+    except FileNotFoundError:
+        return None
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:

@@ -210,6 +210,37 @@ def test_a_result_that_only_cannot_be_read_at_present_is_not_set_aside(store, pu
     assert list(store.iterate()) == [result]
 
 
+@pytest.mark.parametrize("when", ["before", "while", "after"])
+def test_a_damaged_result_that_another_launch_sets_aside_just_now_is_left_to_it(store, put, monkeypatch, when):
+    training = put("X-v0", "ppo", 1, 1.0).training
+    path = store.folder(training) / RESULT
+    path.write_text("{")
+    (read, read_text), moved = (Store.read, Path.read_text), []
+
+    def move():
+        moved.append(path.rename(path.with_name("result.json.damaged-0")))
+
+    def read_late(self, wanted):
+        try:
+            return read(self, wanted)
+        finally:
+            move()
+
+    def lose(self):
+        move()
+        return read_text(self)
+
+    if when == "before":
+        move()
+    elif when == "while":
+        monkeypatch.setattr(Path, "read_text", lose)
+    else:
+        monkeypatch.setattr(Store, "read", read_late)
+    assert store.set_aside(training) is None
+    monkeypatch.undo()
+    assert moved[0].read_text() == "{"
+
+
 def test_two_different_damaged_results_of_a_training_are_both_kept(store, put):
     training = put("X-v0", "ppo", 1, 1.0).training
     kept = set()
