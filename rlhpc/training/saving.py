@@ -26,7 +26,7 @@ from rlhpc.training.stop import Stop
 LONG_ROLLOUT_SECONDS = 15.0
 CANNOT_BE_SAVED = "This training cannot be saved"
 _LONGEST_WAIT_SECONDS = 3600.0  # poll(2) knows no endless time in milliseconds
-_SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory
+_SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory; half of them at most
 
 
 class Stopped(Exception):  # noqa: N818  # no error: the training was told to stop, and is saved
@@ -140,10 +140,10 @@ class Saver:
         At the next boundary it is saved and leaves. If none comes in time, what is in memory is written, if anything is; else
         the last checkpoint is what it continues from.
         """
-        self._stop.request(seconds)
+        self._stop.request(seconds - min(_SECONDS_TO_WRITE, seconds / 2))
 
     def _leave_in_time(self) -> None:
-        while (left := self._stop.deadline - _SECONDS_TO_WRITE - time.monotonic()) > 0:
+        while (left := self._stop.deadline - time.monotonic()) > 0:
             wait([self._stop.fileno()], min(left, _LONGEST_WAIT_SECONDS))  # a request, which may only shorten the time, wakes it
             self._stop.hear()
         try:
