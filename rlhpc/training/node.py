@@ -180,7 +180,7 @@ class _Supervisor:
         while self._waiting and self._free and not self._is_to_stop():
             ticket = self._waiting.popleft()
             try:
-                is_settled = time.monotonic() >= ticket.look_again_at and self._settle(ticket)
+                is_settled = self._is_due(ticket) and self._settle(ticket)
             except DamagedResultError as error:  # it would be trained for nothing
                 self._fail(ticket.training, str(error))
             except OSError as error:  # of one training: the others go on
@@ -190,6 +190,10 @@ class _Supervisor:
                 if not is_settled:
                     passed_over.append(ticket)
         self._waiting.extendleft(reversed(passed_over))
+
+    def _is_due(self, ticket: _Ticket) -> bool:
+        """Tell whether to look at a training; before the end once more at those of others, whose holders may have died."""
+        return time.monotonic() >= ticket.look_again_at or (ticket.holder is not None and not self._running)
 
     def _settle(self, ticket: _Ticket) -> bool:
         """Start a training, or find it stored; tell whether either was so."""

@@ -1,5 +1,6 @@
 """The supervisor: nothing that happens to one training touches another, and nothing is lost."""
 
+import dataclasses
 import errno
 import json
 import multiprocessing
@@ -559,6 +560,21 @@ def test_what_a_living_supervisor_holds_is_left_to_it(tmp_path, make_training, s
     assert f"process {os.getpid()}" in holder
     assert outcome.stored == [trainings[1]]
     assert (store.folder(left) / LEASE).exists()
+
+
+def test_what_a_supervisor_held_that_has_died_meanwhile_is_not_said_to_be_elsewhere(tmp_path, make_training, settings, listen):
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+    with subprocess.Popen(["sleep", "600"]) as other:
+        held = dataclasses.replace(Leases(store).holder, id="other", pid=other.pid, pid_start="")
+        Leases(store, held).take(trainings[0])
+
+        def end_the_other(_):
+            other.kill()
+            other.wait()
+
+        outcome = supervise(trainings, places((), 1), store, settings, listen(end_the_other))
+    assert (outcome.stored, outcome.elsewhere) == (trainings[::-1], [])
+    assert attempts_of(store, trainings[0]) == [(1, "lost")]
 
 
 def test_a_training_whose_lease_is_taken_over_is_left_to_the_other(tmp_path, make_training, listen, monkeypatch):
