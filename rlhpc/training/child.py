@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -52,7 +53,8 @@ class Attempt:
 def carry_out(attempt: Attempt, supervisor: Connection) -> None:
     """Carry out one attempt; the body of a process.
 
-    What it sends to its supervisor: sentences that a user should read, and, if it fails, an `Ending` as the last thing.
+    What it sends to its supervisor: sentences that a user should read, and an `Ending` as the last thing, unless it stores a
+    result.
     What it hears: in how many seconds it is to have left; the end of the connection, with which it ends at once.
     """
     # Ended by the kernel with the process that it was forked from, as that is with the supervisor; the connection alone would
@@ -68,11 +70,8 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
         _redirect_output(folder / OUTPUT_LOG)
         _train(attempt, folder, supervisor)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is recorded, and ends this training alone
-        report = traceback.format_exc()
-        supervisor.send(endings.of_exception(error, report))
+        _tell_ending(supervisor, error)
         exit_code = 1
-        with contextlib.suppress(OSError):  # the disk may be full
-            print(report, file=sys.stderr)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -90,7 +89,8 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
         print(sentence, flush=True)
         supervisor.send(sentence)
 
-    saver = Saver(attempt.training, folder, attempt.settings, attempt.number, say)
+    tell_ending = functools.partial(_tell_ending, supervisor)
+    saver = Saver(attempt.training, folder, attempt.settings, attempt.number, say, tell_ending)
     for signum in stop.SIGNALS:
         seconds = stop.seconds_after(signum, attempt.settings.stop_seconds)
         signal.signal(signum, lambda *_, seconds=seconds: saver.request_stop(seconds))
@@ -99,6 +99,7 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
     try:
         result, curves = train(attempt.training, folder, attempt.settings, attempt.number, saver)
     except Stopped:
+        tell_ending(None)
         os._exit(STOPPED)
     if attempt.store.read(attempt.training) is None:  # else another supervisor's attempt was faster, and came to the same
         curves.write(folder)
@@ -106,6 +107,19 @@ def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
             attempt.store.write(result)
     Checkpoints(folder).clear()
     progress.remove(folder)
+
+
+def _tell_ending(supervisor: Connection, error: BaseException | None) -> None:
+    """Tell a supervisor what this process ends by; None: it was told to stop."""
+    if error is None:
+        ending, report = endings.Ending(endings.Kind.STOPPED, "stopped, to be continued"), ""
+    else:
+        report = "".join(traceback.format_exception(error))
+        ending = endings.of_exception(error, report)
+    with contextlib.suppress(OSError):  # it may be gone
+        supervisor.send(ending)
+    with contextlib.suppress(OSError):  # the disk may be full
+        print(report, end="", file=sys.stderr)
 
 
 def _listen(supervisor: Connection, saver: Saver) -> None:

@@ -56,10 +56,18 @@ class Saver:
     attempt : int
     say : callable
         Told, in a sentence, what a user should know: a damaged checkpoint, a training that cannot be saved.
+    before_leaving : callable, optional
+        Told, as the last thing, that this process leaves in the middle of a rollout, with what kept it from saving, if anything.
     """
 
-    def __init__(
-        self, training: Training, folder: Path, settings: TrainSettings, attempt: int, say: Callable[[str], None]
+    def __init__(  # noqa: PLR0913, PLR0917  # what a child has
+        self,
+        training: Training,
+        folder: Path,
+        settings: TrainSettings,
+        attempt: int,
+        say: Callable[[str], None],
+        before_leaving: Callable[[Exception | None], None] = lambda fault: traceback.print_exception(fault) if fault else None,
     ) -> None:
         self._stop = Stop()
         self._training = training
@@ -68,6 +76,7 @@ class Saver:
         self._device_kind = settings.device
         self._attempt = attempt
         self._say = say
+        self._before_leaving = before_leaving
         self._saved = (0, False)  # timesteps and learned of the newest checkpoint
         self._saved_at = self._boundary_at = time.monotonic()
         self._in_memory: tuple[checkpoint.Header, bytes] | None = None
@@ -147,11 +156,19 @@ class Saver:
             wait([self._stop.fileno()], min(left, _LONGEST_WAIT_SECONDS))  # a request, which may only shorten the time, wakes it
             self._stop.hear()
         try:
+            self._before_leaving(self._fault_of_writing())
+        finally:
+            os._exit(STOPPED)
+
+    def _fault_of_writing(self) -> Exception | None:
+        """Write what is in memory, if it is newer than what is on the disk; return what has prevented that."""
+        try:
             with self._writing:
                 if self._in_memory is not None and self._in_memory[0].timesteps > self._saved[0]:
                     self._checkpoints.write_encoded(*self._in_memory)
-        finally:
-            os._exit(STOPPED)
+        except Exception as error:  # noqa: BLE001  # it is told
+            return error
+        return None
 
     def _save(self, state: Unfinished) -> None:
         """Write a checkpoint, unless the newest one says the same."""

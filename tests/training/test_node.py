@@ -763,19 +763,55 @@ def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_di
     assert memory.heard("said") == [(endless.name, "stopped, to be continued")]
 
 
+def test_a_full_disk_that_a_stop_meets_in_the_middle_of_a_rollout_is_told(small_disk, tmp_path, faulty, listen):
+    """The state in memory cannot be written then; nobody is to take that for a training that is saved."""
+    frozen = tmp_path / "modules" / "frozen"
+    endless = faulty(
+        """
+        import rlhpc.training.saving
+        rlhpc.training.saving.LONG_ROLLOUT_SECONDS = 0.0  # so that the state is kept in memory at each
+        if Faulty.n > 200:
+            (HERE / "frozen").touch()
+            time.sleep(10**6)
+        """,
+        total_timesteps=LONG,
+    )
+    stop, store, memory = Stop(), Store(small_disk), listen()
+
+    def fill_and_stop():
+        wait_for(frozen.exists)
+        with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):  # noqa: PTH123
+            while True:
+                filler.write(b"x" * 4096)
+        stop.request(2)
+
+    thread = threading.Thread(target=fill_and_stop)
+    thread.start()
+    settings = dataclasses.replace(EAGER, checkpoint_minutes=1e6)
+    with pytest.raises(StorageError, match="No space left"):
+        supervise([endless], places((), 1), store, settings, memory, stop=stop)
+    thread.join()
+    stop.close()
+    ((_, sentence),) = memory.heard("said")
+    assert "No space left" in sentence
+
+
 @pytest.fixture
-def make_read_only(small_disk):
-    """Make a disk read-only for everything but what is open already; it cannot be for that as long as it is open."""
-    mounted = []
+def make_read_only(small_disk, tmp_path):
+    """Make a disk read-only at one stroke, but for files that are open already: as long as one is, the disk itself cannot be."""
+    view = tmp_path / "view"
+    view.mkdir()
+    for options in (["--bind", small_disk], ["-o", "remount,bind,ro"]):
+        subprocess.run(["mount", *options, view], check=True)
+    mounted = [view]
 
     def make():
-        for options in (["--bind", small_disk], ["-o", "remount,bind,ro"]):
-            subprocess.run(["mount", *options, small_disk], check=True)
-            mounted.append(small_disk)
+        subprocess.run(["mount", "--bind", view, small_disk], check=True)
+        mounted.append(small_disk)
 
     yield make
-    if mounted:
-        subprocess.run(["umount", "--lazy", small_disk], check=True)
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_disk_that_turns_read_only_stops_the_supervisor_and_leaves_the_checkpoints(

@@ -426,6 +426,22 @@ def test_the_shortest_stop_leaves_time_for_a_short_rollout(saver, checkpoints, s
     assert saved(checkpoints) == state(20)
 
 
+def test_what_keeps_a_stop_from_saving_is_told_and_it_leaves_all_the_same(small_disk, make_training, monkeypatch, tmp_path):
+    monkeypatch.setattr(saving, "LONG_ROLLOUT_SECONDS", 0.0)
+    settings = TrainSettings("test", "cpu", checkpoint_minutes=NEVER)
+
+    def body():
+        told = lambda fault: (tmp_path / "told").write_text(repr(fault))  # noqa: E731
+        made = Saver(make_training(), small_disk, settings, 1, pytest.fail, told)
+        made.at_boundary(state(10, scores=[np.random.default_rng(1).bytes(8_000_000)]))
+        made.request_stop(1)
+        rollout_without_end()
+
+    assert in_a_process(body) == STOPPED
+    assert "No space left on device" in (tmp_path / "told").read_text()
+    assert list(small_disk.iterdir()) == []
+
+
 class SlowlyPickled:
     """A state that takes longer to be written than the stop leaves."""
 
