@@ -256,7 +256,10 @@ def verify(path: Path) -> Header:
 
     Raises
     ------
-    DamagedCheckpointError, ForeignCheckpointError
+    DamagedCheckpointError
+        If its checksum does not match.
+    ForeignCheckpointError
+        If it does, and the file begins otherwise than ours: nothing is damaged then, something else has written it.
     """
     digest = hashlib.sha256()
     left = path.stat().st_size - _DIGEST_BYTES
@@ -266,7 +269,10 @@ def verify(path: Path) -> Header:
             left -= len(piece)
         if left or stream.read() != digest.digest():
             raise DamagedCheckpointError(f"'{path}' is damaged: its checksum does not match.")
-    return read_header(path)
+    try:
+        return read_header(path)
+    except DamagedCheckpointError as error:
+        raise ForeignCheckpointError(f"'{path}' is whole, but has the header of another version of rlhpc. {_REMEDY}") from error
 
 
 _REMEDY = "Go back to what it was made with, or delete it to begin this training anew."

@@ -289,6 +289,17 @@ def test_the_format_of_another_version_is_refused(checkpoints, header):
     assert path.exists()
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(b'"attempt"', b'"try"'), (b'"learned": false', b'"learned": false, "new": 1'), (b"rlhpc", b"other")]
+)
+def test_a_header_of_other_fields_is_of_another_version_and_not_damaged(checkpoints, header, ours, theirs):
+    path = checkpoints.write(header(), dumper(STATE))
+    with_checksum(path, path.read_bytes()[:-32].replace(ours, theirs, 1))
+    with pytest.raises(ForeignCheckpointError, match=r"is whole, but has the header of another version of rlhpc\. Go back to"):
+        read(checkpoints)
+    assert checkpoints.paths() == [path]
+
+
 def test_a_state_that_cannot_be_loaded_any_more_is_refused(checkpoints, header, tmp_path, monkeypatch):
     (tmp_path / "users_env.py").write_text("class Env: pass")
     monkeypatch.syspath_prepend(tmp_path)
