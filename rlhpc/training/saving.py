@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from multiprocessing.connection import wait
@@ -24,6 +25,9 @@ from rlhpc.training.stop import Stop
 # kept in memory, ready to be written. That takes 0.1 s, and so under 1 % of the time; 1 s where a replay buffer of a million
 # rows is collected by whole episodes.
 LONG_ROLLOUT_SECONDS = 15.0
+# How long the next rollout may take is judged by the longest of so many of its kind before it: of all, those of a process that
+# was paused once would have it save at every boundary for ever.
+_REMEMBERED = 10
 CANNOT_BE_SAVED = "This training cannot be saved"
 _LONGEST_WAIT_SECONDS = 3600.0  # poll(2) knows no endless time in milliseconds
 _SECONDS_TO_WRITE = 2.0  # of those that a stop grants, kept back for writing what is in memory; half of them at most
@@ -79,6 +83,8 @@ class Saver:
         self._before_leaving = before_leaving
         self._saved = (0, False)  # timesteps and learned of the newest checkpoint
         self._saved_at = self._boundary_at = time.monotonic()
+        self._may_be_long = False  # of the rollout that is under way
+        self._seconds = {kind: deque[float](maxlen=_REMEMBERED) for kind in (False, True)}  # by whether it might have been long
         self._in_memory: tuple[checkpoint.Header, bytes] | None = None
         self._writing = threading.Lock()
         self._can_be_saved = True
@@ -118,10 +124,11 @@ class Saver:
         return state
 
     def at_boundary(self, state: Unfinished, *, may_be_long: bool = False) -> None:
-        """Save if it is time to; call it where a rollout begins, with whether it may be much longer than the last one.
+        """Save if it is time to; call it where a rollout begins, with whether it may be much longer than others.
 
-        It is time when the next boundary, if it is as far away as the last one, would come after the end of the interval:
-        so a kill at any instant costs one interval at most, or one rollout, if that is longer.
+        It is time when the next boundary would come after the end of the interval, if it is as far away as the farthest of its
+        kind lately. So a kill at any instant costs one interval at most, or one rollout, if that is longer; and where a rollout
+        takes longer than those of its kind before it, up to as much more.
 
         Raises
         ------
@@ -129,8 +136,9 @@ class Saver:
             If the training was told to stop; it is saved then.
         """
         now = time.monotonic()
-        rollout_seconds = now - self._boundary_at
-        self._boundary_at = now
+        self._seconds[self._may_be_long].append(now - self._boundary_at)
+        self._boundary_at, self._may_be_long = now, may_be_long
+        rollout_seconds = max(self._seconds[may_be_long], default=0.0)
         if self._stop.requested:
             self._save(state)
             raise Stopped

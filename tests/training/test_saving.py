@@ -62,12 +62,12 @@ def saved(checkpoints):
 # --- the clock --------------------------------------------------------------------------------------------------------
 
 
-def times_of_saving(saver, checkpoints, clock, rollouts):
-    """Come to a boundary after each rollout, of a number of seconds; return when something was saved."""
+def times_of_saving(saver, checkpoints, clock, rollouts, long=()):
+    """Come to a boundary after each rollout, of a number of seconds, some known to be long; return when something was saved."""
     began, times = clock.now, []
     for timesteps, seconds in enumerate(rollouts, start=1):
         clock.now += seconds
-        saver.at_boundary(state(timesteps))
+        saver.at_boundary(state(timesteps), may_be_long=timesteps in long)
         if checkpoints.timesteps() == timesteps:
             times.append(clock.now - began)
     return times
@@ -93,6 +93,27 @@ def test_a_kill_at_any_instant_costs_one_interval_at_most(saver, checkpoints, cl
     lost = np.diff([0, *times])
     assert lost.max() <= 300
     assert lost.min() >= 300 - 2 * rollout_seconds  # and is not saved more often than that takes
+
+
+def test_a_kill_costs_one_interval_at_most_where_some_rollouts_are_far_longer_than_others(saver, checkpoints, clock):
+    """Rollouts of 5 s, with an evaluation of 240 s in every 119th, as PPO to convergence has them."""
+    rollouts = [245 if n % 119 == 118 else 5 for n in range(119 * 8)]
+    evaluated = {n for n, seconds in enumerate(rollouts) if seconds > 5}  # rollout n begins at boundary n
+    lost = np.diff([0, *times_of_saving(saver(10.0), checkpoints, clock, rollouts, evaluated)])
+    first = np.cumsum(lost).searchsorted(sum(rollouts[:119]))  # nobody knows yet how long the first evaluation takes
+    assert lost[first] <= 600 + 240
+    assert np.delete(lost, first).max() <= 600
+    assert len(lost) <= 1.5 * sum(rollouts) / 600  # and that takes few more checkpoints
+
+
+def test_a_rollout_that_is_longer_than_any_before_costs_as_much_more(saver, checkpoints, clock):
+    assert times_of_saving(saver(10.0), checkpoints, clock, [5] * 110 + [800] + [5] * 10)[0] == 110 * 5 + 800
+
+
+def test_one_pause_does_not_have_it_saved_at_every_boundary_for_ever(saver, checkpoints, clock):
+    times = times_of_saving(saver(10.0), checkpoints, clock, [5] * 10 + [3600] + [5] * 1000)
+    assert len(times) <= saving._REMEMBERED + 1000 * 5 / 595 + 1
+    assert times[-1] - times[-2] == 595
 
 
 def test_an_interval_of_0_saves_at_every_boundary(saver, checkpoints):
