@@ -15,25 +15,29 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import yaml
 
+from rlhpc.errors import DamagedCheckpointError
 from rlhpc.results.lease import CLAIM, LEASE, Leases
-from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store
+from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store, read_attempts
 from rlhpc.training.checkpoint import Checkpoints, read_header
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.stop import STOPPED
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT_SECONDS = 1.2
+# In peace it is saved as often as it can be, so that what is at stake at any instant is one rollout, or the start.
+CHECKPOINT_SECONDS_IN_PEACE = 0.1
 STOP_SECONDS = 8
 MARK = "RLHPC_FAULTS"  # in the environment of every process that is started here, however it is related to us
 SHORTEST_DELAY, LONGEST_DELAY = 0.1, 20.0  # seconds that there is something to hit before it is hit
 POLL_SECONDS = 0.1
+MARGIN = 2.0  # work takes more of a processor where others take its caches, and a look comes late
 LONGEST_PAUSE = 4.0  # seconds that a process is stopped, or a disk is full
 SECONDS_TO_END = 900  # without any fault; half a lease alone takes 180 to expire
 MOST_BAD_ENDS = 3  # of launches in a row that no fault has hit
@@ -132,13 +136,47 @@ class Tally:
     exit_codes : Counter of int
         Of the supervisors.
     lost_seconds : list of float
-        For each training that was killed while it learned: the time since its last checkpoint or, if that is later, since its
-        process began. Without those that were paused, whose time was not spent on work, and those whose checkpoints were cut.
+        For each training that was killed while it learned: the seconds of a processor that it had spent since its last
+        checkpoint or, if that is later, since its process began; rounded up to a look. A pause costs none of them. Not counted
+        are those whose checkpoints were cut first, which costs one more checkpoint, or all, by what the fault is.
+    n_evaluations : int
+        Trainings that were killed when only their evaluation was left, which is repeated whole.
+    most_at_stake : float
+        The most that a kill at the worst instant would have cost, in the same seconds.
     """
 
     injected: Counter = field(default_factory=Counter)
     exit_codes: Counter = field(default_factory=Counter)
     lost_seconds: list = field(default_factory=list)
+    n_evaluations: int = 0
+    most_at_stake: float = 0.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the process of a training has done, as far as that was seen.
+
+    Attributes
+    ----------
+    newest : tuple or None
+        What tells its newest checkpoint from others.
+    learned : bool
+        Whether only the evaluation is left behind that checkpoint.
+    saved_seconds : float
+        Of a processor, that it had spent at the last look before that checkpoint was seen.
+    seconds : float
+        Of a processor, that it has spent.
+    """
+
+    newest: tuple | None
+    learned: bool
+    saved_seconds: float
+    seconds: float
+
+    @property
+    def at_stake(self):
+        """What a kill costs now, in seconds of a processor."""
+        return self.seconds - self.saved_seconds
 
 
 class Launch:
@@ -154,9 +192,11 @@ class Launch:
         For its results; a disk of its own if faults are to fill it.
     places : int
         Trainings at once.
+    checkpoint_seconds : float
+        Time between checkpoints.
     """
 
-    def __init__(self, config, folder, logs_dir, places=2):
+    def __init__(self, config, folder, logs_dir, places=2, checkpoint_seconds=CHECKPOINT_SECONDS):
         folder.mkdir(parents=True, exist_ok=True)
         self.store = Store(logs_dir / "grid")
         self.tally = Tally()
@@ -167,15 +207,15 @@ class Launch:
         config_file = folder / "grid.yaml"
         config_file.write_text(yaml.safe_dump({**config, "name": "grid", "logs_dir": str(logs_dir)}))
         self._command = [sys.executable, "jobs/launch_training.py", "--cluster", "local", "--config", str(config_file)]
-        self._command += ["--trainings-per-gpu", str(places), f"checkpoint_minutes={CHECKPOINT_SECONDS / 60}"]
+        self._command += ["--trainings-per-gpu", str(places), f"checkpoint_minutes={checkpoint_seconds / 60}"]
         self._mark = uuid.uuid4().hex
         self._supervisors = []
         self._last_code = None
         self._undo = []  # (when, what): what ends faults that last
-        self._paused = set()  # processes that were ever stopped
+        self._work = {}  # process of a training -> Work
+        self._hits = {}  # supervisor -> kinds of faults that hit anything while it lived
         self._due = None  # when the next fault is to hit; None: there is nothing to hit yet
         self._n_bad_ends = 0  # in a row
-        self._was_hit = False  # since the last start
 
     def run(self, faults=None, n_faults=0):
         """Launch until everything is stored and no supervisor is left; hit it meanwhile, by so many faults at most."""
@@ -191,6 +231,7 @@ class Launch:
         self._last_code = None
         while self._goes_on():
             self._end_lasting_faults(time.monotonic())
+            self._look_at_all()
             if fault is not None and self._meet(fault):
                 fault = next(faults) if self.tally.injected.total() < n_faults else None
                 deadline = time.monotonic() + SECONDS_TO_END
@@ -207,7 +248,10 @@ class Launch:
             self._supervisors.remove(supervisor)
             self._last_code = supervisor.returncode
             self.tally.exit_codes[supervisor.returncode] += 1
-            self._n_bad_ends = 0 if self._was_hit or supervisor.returncode == 0 else self._n_bad_ends + 1
+            hits = self._hits.pop(supervisor)
+            self._n_bad_ends = 0 if hits or supervisor.returncode == 0 else self._n_bad_ends + 1
+            if not explained(supervisor.returncode, hits):
+                self.problems.append(f"a supervisor ended with {supervisor.returncode}, hit by {sorted(hits)}; see {self.logs}")
         if self._supervisors:
             return True
         if self._last_code == 0:
@@ -219,10 +263,9 @@ class Launch:
         self.logs.append(self._folder / f"supervisor-{len(self.logs) + 1:03d}.log")
         environment = {**os.environ, MARK: self._mark}
         with self.logs[-1].open("w") as log:
-            self._supervisors.append(
-                subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            )
-        self._was_hit = False
+            supervisor = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        self._supervisors.append(supervisor)
+        self._hits[supervisor] = {FULL_DISK} if (self._logs_dir / FILLER).exists() else set()
 
     def end(self):
         """Kill whatever is left."""
@@ -291,7 +334,8 @@ class Launch:
         except (psutil.Error, OSError):  # what was to be hit has just ended, or the disk is full
             return False
         self.tally.injected[fault.kind] += 1
-        self._was_hit = True
+        for supervisor in self._supervisors:
+            self._hits[supervisor].add(fault.kind)
         return True
 
     def _end_lasting_faults(self, now):
@@ -301,20 +345,37 @@ class Launch:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     what()
 
+    def _look_at_all(self):
+        """See what is at stake now, in every training."""
+        with contextlib.suppress(psutil.Error):  # a supervisor has just ended
+            for child in self._children():
+                work = self._look(child)
+                if work is not None and not work.learned:
+                    self.tally.most_at_stake = max(self.tally.most_at_stake, work.at_stake)
+
+    def _look(self, child):
+        """See what the process of a training has done; None if it has not come to that, or has ended."""
+        folder, before = self._folder_of(child), self._work.get(child)
+        try:
+            seconds = sum(child.cpu_times()[:2])  # user and system
+            path = next(iter(Checkpoints(folder).paths()), None) if folder else None
+            status = path.stat() if path else None
+            newest = (path.name, status.st_ino, status.st_mtime_ns) if path else None
+            if before is None or newest != before.newest:
+                saved_seconds = before.seconds if before else 0.0
+                before = Work(newest, bool(path and read_header(path).learned), saved_seconds, seconds)
+        except (psutil.Error, OSError, DamagedCheckpointError):
+            return None
+        self._work[child] = replace(before, seconds=seconds)
+        return self._work[child]
+
     def _note_loss(self, children):
         """Note what a kill of some trainings, at this instant, costs."""
-        now = time.time()
-        for child in children:
-            folder = self._folder_of(child)
-            if folder is None or child.pid in self._paused:
-                continue
-            began = child.create_time()
-            with contextlib.suppress(FileNotFoundError):
-                newest = Checkpoints(folder).paths()[:1]
-                if newest and read_header(newest[0]).learned:
-                    continue
-                saved = newest[0].stat().st_mtime if newest else 0.0
-                self.tally.lost_seconds.append(now - max(began, saved))
+        for work in filter(None, map(self._look, children)):
+            if work.learned:
+                self.tally.n_evaluations += 1
+            else:
+                self.tally.lost_seconds.append(work.at_stake)
 
     def _signal(self, victim, signum):
         """Send a signal to a process; note the loss if it is a kill."""
@@ -331,7 +392,6 @@ class Launch:
     def _pause(self, victim, fault):
         """Stop a process for a while."""
         victim.suspend()
-        self._paused.add(victim.pid)
         self._undo.append((time.monotonic() + fault.seconds, victim.resume))
 
     def _disk(self):
@@ -426,6 +486,38 @@ KINDS = {
 # --- the proof --------------------------------------------------------------------------------------------------------
 
 
+def in_peace(config, folder, **how):
+    """Launch a grid and leave it in peace."""
+    launch = Launch(config, folder / "undisturbed", folder / "undisturbed", checkpoint_seconds=CHECKPOINT_SECONDS_IN_PEACE, **how)
+    launch.run()
+    return launch
+
+
+def n_resumes(store):
+    """Count how often a training was continued from a checkpoint."""
+    return sum(len(result.resumes) for result in store.iterate())
+
+
+def rounds(config, folder, undisturbed, faults, n_faults, **how):
+    """Launch a grid under fire, again and again in new folders, until so many faults have hit.
+
+    Yields
+    ------
+    launch : Launch
+        After each round.
+    problems : list of str
+        From `verify`; after a round with any there is no other.
+    """
+    n_left, problems, n_rounds = n_faults, [], 0
+    while n_left > 0 and not problems:
+        n_rounds += 1
+        launch = Launch(config, folder / f"round-{n_rounds}", folder / "disk" / f"round-{n_rounds}", **how)
+        launch.run(faults, n_left)
+        problems = verify(launch, undisturbed)
+        n_left -= launch.tally.injected.total()
+        yield launch, problems
+
+
 def verify(launch, undisturbed):
     """List, in sentences, everything in which a launch differs from an undisturbed one, or leaves behind what it must not."""
     problems = list(launch.problems)
@@ -433,7 +525,9 @@ def verify(launch, undisturbed):
     while (alive := launch.alive()) and time.monotonic() < deadline:
         time.sleep(0.1)
     problems += [f"process {process.pid} still lives" for process in alive]
-    problems += [f"a supervisor ended with {code}" for code in launch.tally.exit_codes if code not in _EXPECTED_CODES]
+    problems += unexplained_attempts(launch)
+    most = most_lost(undisturbed)
+    problems += [f"a kill cost {lost:.2f} s, more than {most:.2f}" for lost in launch.tally.lost_seconds if lost > most]
     problems += [f"a traceback in {log}" for log in launch.logs if "Traceback" in log.read_text(errors="replace")]
     audited = subprocess.run(
         [sys.executable, "jobs/audit.py", launch.store.root], cwd=ROOT, capture_output=True, text=True, check=False
@@ -443,9 +537,44 @@ def verify(launch, undisturbed):
     return problems + differences(launch.store, undisturbed.store)
 
 
-# What a supervisor may end with: everything stored; a failure that it names, a full disk among them; to be continued; killed,
-# or signalled before it listens.
-_EXPECTED_CODES = (0, 1, STOPPED, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2)
+def most_lost(undisturbed):
+    """Return what a kill may cost: an interval, and a rollout or the start, as they were in peace, in seconds of a processor."""
+    return CHECKPOINT_SECONDS + MARGIN * undisturbed.tally.most_at_stake
+
+
+def explained(exit_code, hits):
+    """Tell whether a supervisor may end so after what has hit it, or others, while it lived."""
+    return exit_code == 0 or bool(hits & _EXPLAIN_CODE.get(exit_code, set()))
+
+
+def unexplained_attempts(launch):
+    """List the attempts without a result that are held against their trainings, or that no fault explains."""
+    problems = []
+    for path in sorted(launch.store.trainings.glob("*/*/*/*/attempts.json")):
+        for attempt in read_attempts(path.parent):
+            kind = attempt.get("kind")
+            if not attempt.get("forgiven") or not launch.tally.injected.keys() & _EXPLAIN_ATTEMPT.get(kind, set()):
+                problems.append(f"{path}: an attempt ended by '{kind}': {attempt['reason']}")
+    return problems
+
+
+# What makes a supervisor end otherwise than with everything stored, and an attempt without a result.
+_STOPS = {"SIGTERM to the supervisor", "SIGUSR2 to the supervisor", "SIGUSR2 to all"}
+_CUTS = {"newest checkpoint cut", "both checkpoints cut"}
+_EXPLAIN_CODE = {
+    1: {FULL_DISK},
+    STOPPED: _STOPS | {SECOND},  # the one leaves to the other what that works on
+    -signal.SIGKILL: {"SIGKILL to the supervisor"},
+    -signal.SIGTERM: {"SIGTERM to the supervisor"},  # before it listens
+    -signal.SIGUSR2: {"SIGUSR2 to the supervisor", "SIGUSR2 to all"},
+}
+_EXPLAIN_ATTEMPT = {
+    "killed": _CUTS | {"SIGKILL to a training"},
+    "lost": {"SIGKILL to the supervisor", "SIGKILL to the forkserver", HALF_LEASE},
+    "stopped": _STOPS | {"SIGTERM to a training", "SIGUSR2 to a training", FULL_DISK},
+    "storage": {FULL_DISK},
+    "checkpoint": _CUTS,
+}
 
 
 def leftovers(store):

@@ -10,12 +10,15 @@ stored before all faults were needed, another round begins in a new folder.
 
 After each round it must hold, or it is told and the exit code is 1: the audit finds every training recorded exactly once; scores,
 SHA-256 of the policies and learning curves are those of the undisturbed launch; no process is left, no checkpoint and no lease;
-no supervisor ended with a traceback.
+no supervisor ended with a traceback, or otherwise than a fault explains that hit while it lived; no attempt is held against its
+training; no kill cost more than an interval and one rollout or the start. In the end something must have been continued.
 
 What is printed in the end: the faults that really hit, by kind; how the supervisors ended; and what the kills have cost: for each
-training that was killed while it learned, the seconds since its last checkpoint, or since its process began. That is to be held
-against the interval between checkpoints, one rollout, and, for those that had just begun, the time until the first step. The seed
-repeats the sequence of kinds, victims and delays, though not what the processes do at each instant.
+training that was killed while it learned, the seconds of a processor that it had spent since its last checkpoint, or since its
+process began. They are held against the interval between checkpoints and what was at stake at the worst instant of the undisturbed
+launch, which saves as often as it can: one rollout, or the time until the first one. An evaluation in the end that is killed is
+repeated whole; that is counted. Not counted is what it costs to cut checkpoints: one more of them, or all work. The seed repeats
+the sequence of kinds, victims and delays, though not what the processes do at each instant.
 """
 
 import argparse
@@ -55,14 +58,13 @@ def main(args):
     config = faults.grid(len(faults.ENVS), -(-args.n_trainings // (3 * len(faults.ENVS))))
     print(f"seed {args.seed}; everything in {folder}", flush=True)
     started = time.monotonic()
-    undisturbed = faults.Launch(config, folder / "undisturbed", folder / "undisturbed", args.places)
-    undisturbed.run()
+    undisturbed = faults.in_peace(config, folder, places=args.places)
     print(f"undisturbed: {len(list(undisturbed.store.iterate()))} trainings, {time.monotonic() - started:.0f} s", flush=True)
     with faults.small_disk(folder / "disk", DISK_MEGABYTES) as is_mounted:
         if not is_mounted:
             print("no full disk: mounting one is not allowed here")
         problems, tallies = _rounds(args, config, folder, undisturbed, is_mounted=is_mounted)
-    _report(tallies)
+    _report(tallies, faults.most_lost(undisturbed))
     for problem in problems:
         print(f"WRONG: {problem}")
     if problems:
@@ -77,25 +79,24 @@ def main(args):
 def _rounds(args, config, folder, undisturbed, *, is_mounted):
     """Launch the grid under fire until all faults have hit; return what is wrong, and what was done in each round."""
     sequence = faults.draw(args.seed, [kind for kind in faults.KINDS if is_mounted or kind != faults.FULL_DISK])
-    problems, tallies = [], []
-    while not problems and (n_left := args.n_faults - sum(tally.injected.total() for tally in tallies)) > 0:
-        started, name = time.monotonic(), f"round-{len(tallies) + 1}"
-        launch = faults.Launch(config, folder / name, folder / "disk" / name, args.places)
-        launch.run(sequence, n_left)
-        problems = faults.verify(launch, undisturbed)
+    problems, tallies, n_resumes, started = [], [], 0, time.monotonic()
+    for launch, problems in faults.rounds(config, folder, undisturbed, sequence, args.n_faults, places=args.places):
         tallies.append(launch.tally)
-        n_resumes = sum(len(result.resumes) for result in launch.store.iterate())
+        n_resumes += faults.n_resumes(launch.store)
+        name = f"round-{len(tallies)}"
         print(
-            f"{name}: {launch.tally.injected.total()} faults, {launch.tally.exit_codes.total()} supervisors, {n_resumes} resumes,"
-            f" {faults.n_temporary(launch.store)} temporary files left, {time.monotonic() - started:.0f} s",
+            f"{name}: {launch.tally.injected.total()} faults, {launch.tally.exit_codes.total()} supervisors,"
+            f" {faults.n_resumes(launch.store)} resumes, {faults.n_temporary(launch.store)} temporary files left,"
+            f" {time.monotonic() - started:.0f} s",
             flush=True,
         )
+        started = time.monotonic()
         if problems:
             shutil.copytree(launch.store.root, folder / f"{name}-results", symlinks=True)
-    return problems, tallies
+    return problems or ([] if n_resumes else ["nothing was ever continued"]), tallies
 
 
-def _report(tallies):
+def _report(tallies, most_lost):
     injected = sum((tally.injected for tally in tallies), Counter())
     print(f"\n{injected.total()} faults")
     for kind in faults.KINDS:
@@ -106,8 +107,10 @@ def _report(tallies):
     if lost:
         print(
             f"work lost by a kill, {len(lost)} trainings killed: mean {np.mean(lost):.2f} s, median {np.median(lost):.2f} s,"
-            f" max {np.max(lost):.2f} s; a checkpoint every {faults.CHECKPOINT_SECONDS:.2f} s"
+            f" max {np.max(lost):.2f} s of a processor; at most {most_lost:.2f} s is right, with a checkpoint every"
+            f" {faults.CHECKPOINT_SECONDS:.2f} s"
         )
+    print(f"evaluations that a kill had repeated: {sum(tally.n_evaluations for tally in tallies)}")
 
 
 if __name__ == "__main__":
