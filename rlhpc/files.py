@@ -140,6 +140,8 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         message = f"cannot write to the folder '{path}': {error.strerror or error}. "
         if is_storage_error(error):
-            raise StorageError(f"{message}Free space, or mend the file system, and start again; or give another folder.") from error
+            raise StorageError(
+                f"{message}Free space, or mend the file system, and start again; or give another folder."
+            ) from error
         raise InputError(f"{message}Give another folder, or mend its permissions.") from error
     return path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"absent: the right to mount ({mounted.stderr.strip()})")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def fill() -> Callable[[Path], None]:
+    """Leave no byte of a disk free, by a file that is called filler."""
+
+    def fill(disk: Path) -> None:
+        with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(b"x" * 4096)
+
+    return fill
 
 
 @pytest.hookimpl(trylast=True)

@@ -164,10 +164,8 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path, below):
     assert "Give another folder, or mend its permissions." in str(caught.value)
 
 
-def test_a_disk_that_is_full_is_no_mistake_of_the_user(small_disk):
-    with (small_disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
-        while True:
-            filler.write(b"x" * 4096)
+def test_a_disk_that_is_full_is_no_mistake_of_the_user(small_disk, fill):
+    fill(small_disk)
     with pytest.raises(StorageError, match=r"No space left on device\. Free space, or mend the file system"):
         writable_folder(small_disk / "a" / "b")
 

@@ -16,7 +16,6 @@ LONGEST_TRACEBACK = 20_000  # characters; a pipe holds this much without a reade
 # Signals that a program brings upon itself; all others come from outside.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP)
 _GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "device-side assert", "cudaError")
-_LOST_SERVER = 255  # what multiprocessing tells of a child whose forkserver has died
 
 
 class Kind(StrEnum):
@@ -100,13 +99,11 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     Parameters
     ----------
     code : int or None
-        Of the process; negative: a signal; None: not known.
+        Of the process; negative: a signal; None: not known, because what it was started from has died.
     n_memory_kills : int
         Processes that the kernel killed on this machine, for want of memory, while the attempt went on.
     """
-    if code == STOPPED:
-        return Ending(Kind.STOPPED, "stopped, to be continued")
-    if code is None or code == _LOST_SERVER:
+    if code is None:
         return Ending(Kind.LOST, "ended with the process that trainings are started from")
     if code >= 0:
         return Ending(Kind.EXCEPTION, f"ended with exit code {code} and no result")

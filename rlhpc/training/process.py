@@ -6,9 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
@@ -20,7 +21,10 @@ from rlhpc.training.stop import blocked
 _START_TRIES = 5  # the server may be dying just now; it is then started again
 # What was killed runs none of its code any more, but a file server that is away may keep it from ending.
 _SECONDS_TO_END = 10.0
-_SECONDS_TO_TELL = 5.0  # how it ended, by the server, which may be stopped
+_SECONDS_TO_TELL = 10.0  # how it ended, by the server
+_SECONDS_TO_START = 300.0  # a process; the first one has the server import everything, maybe from a slow file system
+_SECONDS_TO_DIE = 1.0  # for a server whose pipes are closed already
+_LOST = 255  # what multiprocessing tells of a child whose server has died; but a child may leave with it too
 
 
 class AttemptProcess:
@@ -39,28 +43,38 @@ class AttemptProcess:
     def __init__(self, attempt: Attempt) -> None:
         self._n_memory_kills = endings.count_memory_kills()
         self._process, self._connection = _start(attempt)
+        self._server_pid = _server_pid()
+        self._has_hung_up = False
         self._pid: int = self._process.pid  # type: ignore[assignment]  # it has been started
         self._pidfd = _pidfd(self._pid)
+        self._exit_code: int | None = None
         self._ending: Ending | None = None  # as it told itself
 
     @property
     def sources(self) -> list[Connection | int]:
         """What becomes readable when it has said something or ended, for `multiprocessing.connection.wait`."""
-        return [self._connection, self._process.sentinel]
+        return [*self._signs_of_its_end, *([] if self._has_hung_up else [self._connection])]
+
+    @property
+    def _signs_of_its_end(self) -> list[int]:
+        """What becomes readable when it has ended: what its server tells, which may be stopped, and what the kernel tells."""
+        return [self._process.sentinel, *([] if self._pidfd is None else [self._pidfd])]
 
     def has_ended(self) -> bool:
         """Tell whether it has ended, or whether its server has, so that it can no longer be known."""
-        return bool(wait([self._process.sentinel], 0))
+        return self._has_hung_up or bool(wait(self._signs_of_its_end, 0))
 
     def hear(self) -> Iterator[str]:
         """Yield the sentences that it has said, and keep why it fails, if it has told."""
-        with contextlib.suppress(EOFError, OSError):  # it has ended, or its last message was cut by its death
+        try:
             while self._connection.poll():
                 message = self._connection.recv()
                 if isinstance(message, Ending):
                     self._ending = message
                 else:
                     yield message
+        except (EOFError, OSError):  # it has ended, or its last message was cut by its death
+            self._has_hung_up = True
 
     def tell_to_stop(self, seconds: float) -> None:
         """Tell it to leave within some seconds."""
@@ -72,25 +86,39 @@ class AttemptProcess:
 
         A child that its server no longer knows, because that has died, may still live: it must not write beside its successor.
         """
+        is_dead = False
         if self._pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            wait([self._pidfd], _SECONDS_TO_END)
+            is_dead = bool(wait([self._pidfd], _SECONDS_TO_END))
             os.close(self._pidfd)
             self._pidfd = None
-        elif not self.has_ended():
+        elif not wait([self._process.sentinel], 0):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # what its environment has started: the rest of its group
             os.killpg(self._pid, signal.SIGKILL)
-        self._process.join(_SECONDS_TO_TELL)
+        self._exit_code = self._ask_server(is_dead=is_dead)
         self._connection.close()
-        return self._process.exitcode
+        return self._exit_code
+
+    def _ask_server(self, *, is_dead: bool) -> int | None:
+        """Return its exit code; None if its server cannot tell.
+
+        A server that does not tell of the dead would keep us waiting once more when this process ends, and for ever.
+        """
+        _signal_server(self._server_pid, signal.SIGCONT)  # it may be stopped
+        self._process.join(_SECONDS_TO_TELL)
+        if is_dead and self._process.exitcode is None:
+            _signal_server(self._server_pid, signal.SIGKILL)
+            self._process.join(_SECONDS_TO_TELL)
+        code = self._process.exitcode
+        return None if code == _LOST and _server_has_died(self._server_pid) else code
 
     def ending(self) -> Ending:
         """Say why it ended without a result; call it after `end`."""
         n_memory_kills = endings.count_memory_kills() - self._n_memory_kills
-        return self._ending or endings.of_exit_code(self._process.exitcode, n_memory_kills)
+        return self._ending or endings.of_exit_code(self._exit_code, n_memory_kills)
 
 
 def _pidfd(pid: int) -> int | None:
@@ -119,9 +147,9 @@ def _start(attempt: Attempt) -> tuple[ForkServerProcess, Connection]:
             raise _cannot_start(error) from error
         process = context.Process(target=carry_out, args=(attempt, theirs), name=attempt.training.name)
         try:
-            with blocked():
+            with blocked(), _answering():
                 process.start()
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             ours.close()
             if not tries_left or not isinstance(error, (EOFError, ConnectionError, FileNotFoundError)):
                 raise _cannot_start(error) from error
@@ -131,6 +159,46 @@ def _start(attempt: Attempt) -> tuple[ForkServerProcess, Connection]:
         finally:
             theirs.close()
     raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Continue the server if it is stopped while a process is asked of it, and kill it if it does not answer at all."""
+    has_answered = threading.Event()
+
+    def watch() -> None:
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while not has_answered.wait(1.0):
+            _signal_server(_server_pid(), signal.SIGCONT if time.monotonic() < deadline else signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        has_answered.set()
+
+
+def _server_pid() -> int | None:
+    """Return the process that children are forked from; None before it is started."""
+    return forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # not told otherwise
+
+
+def _signal_server(pid: int | None, signum: int) -> None:
+    """Send a signal to a server; nothing if another has taken its place, since its number may be anybody's then."""
+    if pid is not None and pid == _server_pid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
+
+
+def _server_has_died(pid: int | None) -> bool:
+    """Tell whether a server has died; where that is not told, it is taken for dead."""
+    descriptor = _pidfd(pid) if pid is not None and pid == _server_pid() else None
+    if descriptor is None:
+        return True
+    try:
+        return bool(wait([descriptor], _SECONDS_TO_DIE))
+    finally:
+        os.close(descriptor)
 
 
 def _cannot_start(error: Exception) -> ChildProcessError:

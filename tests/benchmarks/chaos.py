@@ -15,8 +15,8 @@ training; no kill cost more than an interval and one rollout or the start. In th
 
 What is printed in the end: the faults that really hit, by kind; how the supervisors ended; and what the kills have cost: for each
 training that was killed while it learned, the seconds of a processor that it had spent since its last checkpoint, or since its
-process began. They are held against the interval between checkpoints and what was at stake at the worst instant of the undisturbed
-launch, which saves as often as it can: one rollout, or the time until the first one. An evaluation in the end that is killed is
+process began. They are held against the interval between checkpoints and what was at stake at the worst instant in peace, where
+it is saved as often as can be: one rollout, or the time until the first one. An evaluation in the end that is killed is
 repeated whole; that is counted. Not counted is what it costs to cut checkpoints: one more of them, or all work. The seed repeats
 the sequence of kinds, victims and delays, though not what the processes do at each instant.
 """

@@ -58,8 +58,8 @@ def test_a_reason_is_one_line_and_a_long_traceback_keeps_its_end():
         (-signal.SIGSEGV, 0, Kind.CRASHED, "SIGSEGV"),
         (-signal.SIGBUS, 0, Kind.CRASHED, "SIGBUS"),
         (-63, 0, Kind.KILLED, "63"),
-        (STOPPED, 0, Kind.STOPPED, "continued"),
-        (255, 0, Kind.LOST, "started from"),
+        (75, 0, Kind.EXCEPTION, "exit code 75"),  # who is told to stop says so
+        (255, 0, Kind.EXCEPTION, "exit code 255"),
         (None, 0, Kind.LOST, "started from"),
         (3, 0, Kind.EXCEPTION, "exit code 3"),
         (0, 0, Kind.EXCEPTION, "exit code 0 and no result"),

@@ -1,5 +1,6 @@
 """The supervisor: nothing that happens to one training touches another, and nothing is lost."""
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -21,7 +22,7 @@ from rlhpc.errors import STOPPED, RlhpcError, StorageError
 from rlhpc.results.lease import LEASE, Leases
 from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import RESULT, Store
-from rlhpc.training import node
+from rlhpc.training import node, process
 from rlhpc.training.checkpoint import Checkpoints, verify
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.node import supervise
@@ -491,23 +492,97 @@ def test_trainings_are_started_anew_when_their_server_dies(tmp_path, make_traini
     assert len(store.read(training).resumes) == 1
 
 
+def freeze_server():
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("code", [STOPPED, 255])
+def test_an_environment_that_leaves_like_a_stop_or_a_lost_server_is_told_from_them(tmp_path, code, faulty, settings, listen):
+    store, leaving = Store(tmp_path), faulty(f"os._exit({code})")
+    ((_, reason),) = supervise([leaving], places((), 1), store, settings, listen()).failed
+    assert reason == f"ended with exit code {code} and no result"
+    assert attempts_of(store, leaving) == [(1, "exception"), (2, "exception")]
+
+
+def test_a_training_that_dies_while_its_server_is_frozen_is_noticed(tmp_path, make_training, listen):
+    store, training, threads = Store(tmp_path), make_training(total_timesteps=6_000), []
+
+    def freeze_and_kill():
+        freeze_server()
+        kill(training)
+
+    memory = listen(lambda _: threads.append(once_saved(store, training, freeze_and_kill)) if not threads else None)
+    assert supervise([training], places((), 1), store, EAGER, memory).stored == [training]
+    threads[0].join()
+    assert attempts_of(store, training) == [(1, "killed")]
+
+
+def test_a_server_that_is_frozen_starts_trainings_all_the_same(tmp_path, make_training, settings, listen):
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+    memory = listen(lambda training: freeze_server() if training is trainings[0] else None)
+    assert len(supervise(trainings, places((), 2), store, settings, memory).stored) == 2
+
+
+def test_a_server_that_never_answers_again_is_replaced(tmp_path, make_training, listen, monkeypatch):
+    store, training, threads, signal_server = Store(tmp_path), make_training(total_timesteps=6_000), [], process._signal_server
+    monkeypatch.setattr(process, "_SECONDS_TO_TELL", 1.0)
+
+    def send(pid, signum):  # SIGCONT does not reach what a debugger holds
+        if signum != signal.SIGCONT:
+            signal_server(pid, signum)
+
+    def freeze_and_kill():
+        freeze_server()
+        kill(training)
+
+    monkeypatch.setattr(process, "_signal_server", send)
+    memory = listen(lambda _: threads.append(once_saved(store, training, freeze_and_kill)) if not threads else None)
+    assert supervise([training], places((), 1), store, EAGER, memory).stored == [training]
+    threads[0].join()
+    assert attempts_of(store, training) == [(1, "lost")]
+
+
+@pytest.mark.parametrize(("seconds", "signum"), [(300.0, signal.SIGCONT), (0.0, signal.SIGKILL)])
+def test_a_server_is_continued_while_it_is_asked_and_killed_when_it_takes_too_long(monkeypatch, seconds, signum):
+    sent = []
+    monkeypatch.setattr(process, "_SECONDS_TO_START", seconds)
+    monkeypatch.setattr(process, "_signal_server", lambda pid, signum: sent.append(signum))
+    with process._answering():
+        wait_for(lambda: sent, 10)
+    assert set(sent) == {signum}
+
+
+def test_a_supervisor_whose_server_is_frozen_leaves_when_it_is_told_to(tmp_path):
+    with launched(tmp_path) as supervisor:
+        try:
+            family = family_of(supervisor)
+            wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
+            (server,) = [each for each in family if each.ppid() == supervisor.pid and each.children()]
+            server.suspend()
+            supervisor.terminate()
+            supervisor.communicate(timeout=60)
+        finally:
+            for process in [supervisor, *family]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+    assert supervisor.returncode == STOPPED
+    assert_all_end(family)
+
+
 def test_a_server_that_is_frozen_delays_a_stop_by_seconds_only(tmp_path, make_training, listen):
     store, training, stop = Store(tmp_path), make_training(total_timesteps=LONG), Stop()
 
     def freeze_and_stop():
-        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGSTOP)
+        freeze_server()
         stop.request(3)
 
     thread = once_saved(store, training, freeze_and_stop)
-    try:
-        outcome = supervise([training], places((), 1), store, EAGER, listen(), stop=stop)
-    finally:
-        thread.join()
-        stop.close()
-        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGCONT)
+    outcome = supervise([training], places((), 1), store, EAGER, listen(), stop=stop)
+    thread.join()
+    stop.close()
     assert outcome.stopped == [training]
     assert Checkpoints(store.folder(training)).timesteps() > 0
-    wait_for(lambda: multiprocessing.active_children() == [], 10)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_python_without_descriptors_of_processes_does_as_well(tmp_path, make_training, settings, listen, monkeypatch):
@@ -730,22 +805,13 @@ def test_a_full_log_ends_no_training(tmp_path):
 # --- storage ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_disk, make_training, listen):
+def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_disk, fill, make_training, listen):
     store = Store(small_disk)
     done, endless = make_training(seed=1), make_training(seed=2, total_timesteps=LONG)
     supervise([done], places((), 1), store, EAGER, listen())
     before = store.read(done)
 
-    def fill():
-        with open(small_disk / "filler", "wb") as filler:  # noqa: PTH123
-            while True:
-                filler.write(b"x" * 4096)
-
-    def try_to_fill():
-        with pytest.raises(OSError, match="No space"):
-            fill()
-
-    thread = once_saved(store, endless, try_to_fill)
+    thread = once_saved(store, endless, lambda: fill(small_disk))
     with pytest.raises(StorageError, match=r"No space left.*Free space"):
         supervise([endless], places((), 1), store, EAGER, listen())
     thread.join()
@@ -763,7 +829,7 @@ def test_a_full_disk_stops_the_supervisor_with_everything_stored_intact(small_di
     assert memory.heard("said") == [(endless.name, "stopped, to be continued")]
 
 
-def test_a_full_disk_that_a_stop_meets_in_the_middle_of_a_rollout_is_told(small_disk, tmp_path, faulty, listen):
+def test_a_full_disk_that_a_stop_meets_in_the_middle_of_a_rollout_is_told(small_disk, fill, tmp_path, faulty, listen):
     """The state in memory cannot be written then; nobody is to take that for a training that is saved."""
     frozen = tmp_path / "modules" / "frozen"
     endless = faulty(
@@ -780,9 +846,7 @@ def test_a_full_disk_that_a_stop_meets_in_the_middle_of_a_rollout_is_told(small_
 
     def fill_and_stop():
         wait_for(frozen.exists)
-        with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):  # noqa: PTH123
-            while True:
-                filler.write(b"x" * 4096)
+        fill(small_disk)
         stop.request(2)
 
     thread = threading.Thread(target=fill_and_stop)
