@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import io
 import json
 import os
@@ -82,7 +83,7 @@ def main(built: argparse.ArgumentParser, work: Callable[[argparse.Namespace], in
         Takes the parsed arguments; returns an exit code, None for 0.
     """
     args = built.parse_intermixed_args(_one_file_each(sys.argv[1:]))
-    with contextlib.redirect_stdout(_PatientOutput(sys.stdout)):
+    with contextlib.redirect_stdout(_PatientOutput(sys.stdout)), contextlib.redirect_stderr(_PatientOutput(sys.stderr)):
         sys.exit(_end(args, work))
 
 
@@ -103,7 +104,10 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
 
 
 class _PatientOutput(io.TextIOBase):
-    """Standard output that goes on in silence when its reader, such as `head`, has seen enough; the work does not end then."""
+    """Output that goes on in silence when its reader, such as `head`, has seen enough, or its terminal is closed.
+
+    The work does not end then, nor does it fail.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -120,6 +124,10 @@ class _PatientOutput(io.TextIOBase):
     def isatty(self) -> bool:
         return self._stream.isatty()
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a bar of progress asks for it
+        return self._stream.encoding
+
     def fileno(self) -> int:
         return self._stream.fileno()
 
@@ -127,7 +135,9 @@ class _PatientOutput(io.TextIOBase):
     def _without_reader(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in {errno.EPIPE, errno.EIO}:
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 

@@ -1,6 +1,8 @@
 """The launch job, end to end, as a user runs it."""
 
 import json
+import os
+import select
 import shutil
 import signal
 import subprocess
@@ -162,6 +164,38 @@ def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tm
     )
     assert audited.returncode == 1
     assert "it will continue from its checkpoint" in audited.stdout
+
+
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirected", [False, True], ids=["all to it", "a log beside it"])
+def test_a_launch_whose_terminal_is_closed_saves_and_ends_with_75(tmp_path, redirected):
+    arguments = ["--cluster", "local", f"logs_dir={tmp_path}", *TINY, "algos=[ppo]", "seeds=[1]", "checkpoint_minutes=0"]
+    ours, theirs = os.openpty()
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", IN_A_TERMINAL, "jobs/launch_training.py", *arguments, "budget.total_timesteps=10_000_000"],
+            cwd=ROOT,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=log if redirected else theirs,
+            start_new_session=True,
+        )
+    os.close(theirs)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("checkpoint-*")):
+        assert time.monotonic() < deadline
+        if select.select([ours], [], [], 0.1)[0]:
+            os.read(ours, 65_536)
+    os.close(ours)
+    assert process.wait(60) == 75
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.slow
