@@ -150,6 +150,8 @@ class _Killer:
         while checkpoints.timesteps() < after and not self._store.has(training):
             time.sleep(_POLL_SECONDS)
         time.sleep(delay)
+        if self._store.has(training):  # its number may be another's by now
+            return
         with contextlib.suppress(ProcessLookupError):  # it ended first, which verify() tells from the number of resumes
             os.kill(pid, signal.SIGKILL)
 
