@@ -109,7 +109,7 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
         return Ending(Kind.EXCEPTION, f"ended with exit code {code} and no result")
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     if -code == signal.SIGKILL and n_memory_kills:
-        return Ending(Kind.OUT_OF_MEMORY, "killed by the kernel, because the memory ran out")
+        return Ending(Kind.OUT_OF_MEMORY, "killed, probably by the kernel, because the memory ran out")
     if -code in _CRASHES:
         return Ending(Kind.CRASHED, f"crashed with {name}")
     return Ending(Kind.KILLED, f"killed by {name}")

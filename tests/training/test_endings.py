@@ -2,6 +2,7 @@
 
 import errno
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_reason_is_one_line_and_a_long_traceback_keeps_its_end():
     ("code", "n_memory_kills", "kind", "words"),
     [
         (-signal.SIGKILL, 0, Kind.KILLED, "SIGKILL"),
-        (-signal.SIGKILL, 1, Kind.OUT_OF_MEMORY, "memory ran out"),
+        (-signal.SIGKILL, 1, Kind.OUT_OF_MEMORY, "probably by the kernel, because the memory ran out"),
         (-signal.SIGTERM, 1, Kind.KILLED, "SIGTERM"),
         (-signal.SIGSEGV, 0, Kind.CRASHED, "SIGSEGV"),
         (-signal.SIGBUS, 0, Kind.CRASHED, "SIGBUS"),
@@ -80,5 +81,13 @@ def test_what_comes_from_outside_is_forgiven_and_what_a_training_does_is_not():
     assert forgiven == {Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE, Kind.CHECKPOINT}
 
 
-def test_memory_kills_are_counted_where_the_kernel_tells():
-    assert endings.count_memory_kills() >= 0
+def test_memory_kills_are_counted_where_the_kernel_tells(monkeypatch):
+    told = ["pgfault 12\noom_kill 3\noom_kill_disable 0\n", "pgfault 12\n"]
+    monkeypatch.setattr(Path, "read_text", lambda path: told.pop(0) if str(path) == "/proc/vmstat" else pytest.fail(str(path)))
+    assert [endings.count_memory_kills() for _ in range(2)] == [3, 0]
+
+    def refuse(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert endings.count_memory_kills() == 0
