@@ -128,6 +128,8 @@ def _listen(supervisor: Connection, saver: Saver) -> None:
         while True:
             saver.request_stop(supervisor.recv())
     except (EOFError, OSError):
+        with contextlib.suppress(OSError):
+            os.killpg(os.getpid(), signal.SIGKILL)  # with all that its environment has started
         os._exit(1)
 
 

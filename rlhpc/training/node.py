@@ -185,11 +185,28 @@ class _Supervisor:
                 self._fail(ticket.training, str(error))
             except OSError as error:  # of one training: the others go on
                 self._note(error)
-                self._fail(ticket.training, f"its folder cannot be used: {error}")
+                if self._may_wait_for_its_folder(ticket, error):
+                    passed_over.append(ticket)
             else:
                 if not is_settled:
                     passed_over.append(ticket)
         self._waiting.extendleft(reversed(passed_over))
+
+    def _may_wait_for_its_folder(self, ticket: _Ticket, error: OSError) -> bool:
+        """Record that the folder of a training cannot be used; tell whether that may pass, and is to be tried again later."""
+        is_passing = is_storage_error(error)
+        ending = Ending(Kind.STORAGE if is_passing else Kind.EXCEPTION, f"its folder cannot be used: {error}")
+        will_retry = is_passing and self._charge(ticket, ending)
+        number = 0
+        with contextlib.suppress(OSError):
+            number = self._store.last_attempt(ticket.training) + 1
+        reason = ending.reason + self._record(ticket.training, number, ending, will_retry=will_retry)
+        if will_retry:
+            ticket.look_again_at = time.monotonic() + HEARTBEAT_SECONDS
+            self._listener.failed(ticket.training, reason, will_retry=True)
+        else:
+            self._fail(ticket.training, reason)
+        return will_retry
 
     def _is_due(self, ticket: _Ticket) -> bool:
         """Tell whether to look at a training; before the end once more at those of others, whose holders may have died."""
@@ -285,12 +302,14 @@ class _Supervisor:
         ticket, training = child.ticket, child.ticket.training
         if self._store.has(training):
             tidy(self._store, training)  # of a child that was killed just behind its result
+            self._release(training)
             self.outcome.stored.append(training)
             self._listener.stored(training)
             return
         ending = child.process.ending()
         will_retry = self._may_try_again(child, ending)
         unrecorded = self._record(training, child.attempt.number, ending, exit_code, will_retry=will_retry)
+        self._release(training)
         if ending.kind is Kind.STORAGE:
             self._note_fault_of_storage(ending.reason, training)
         if self._is_to_stop():
@@ -314,6 +333,11 @@ class _Supervisor:
         if ending.kind is Kind.GPU and not ticket.runs_alone and self._free.is_shared(child.attempt.gpu):
             ticket.n_shared_gpu_faults += 1
             return True
+        return self._charge(ticket, ending)
+
+    @staticmethod
+    def _charge(ticket: _Ticket, ending: Ending) -> bool:
+        """Take off an interruption or a try; tell whether one was left."""
         if ending.is_forgiven:
             ticket.interruptions_left -= 1
             return ticket.interruptions_left >= 0
@@ -376,9 +400,12 @@ class _Supervisor:
         exit_code = child.process.end()
         self._running.remove(child)
         self._free.give_back(child.places)
-        with contextlib.suppress(OSError):  # on a broken file system it expires
-            self._leases.release(child.ticket.training)
         return exit_code
+
+    def _release(self, training: Training) -> None:
+        """Let go of a training, when all is recorded that another supervisor could write over."""
+        with contextlib.suppress(OSError):  # on a broken file system it expires
+            self._leases.release(training)
 
     # --- stopping ---------------------------------------------------------------------------------------------------------
 
@@ -397,6 +424,7 @@ class _Supervisor:
             exit_code = self._end(child)
             ending = Ending(Kind.STOPPED, "told to stop, and killed because it did not leave in time")
             self._record(child.ticket.training, child.attempt.number, ending, exit_code)
+            self._release(child.ticket.training)
             self.outcome.stopped.append(child.ticket.training)
 
     def end_children(self) -> None:

@@ -219,6 +219,21 @@ def test_what_an_environment_starts_ends_with_its_training(tmp_path, faulty, set
     wait_for(lambda: not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", mark]], 10)
 
 
+def test_what_an_environment_starts_ends_with_a_supervisor_that_is_killed(tmp_path, faulty, monkeypatch):
+    mark = str(2 * 10**6 + os.getpid())
+    busy = faulty(f"import subprocess; Faulty.n = -10**9; subprocess.Popen(['sleep', '{mark}'])")
+
+    def marked():
+        return [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", mark]]
+
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'modules'}:{os.environ.get('PYTHONPATH', '')}")
+    with launched(tmp_path, busy.env_id) as supervisor:
+        wait_for(lambda: len(marked()) == 2)
+        supervisor.kill()
+        supervisor.communicate(timeout=30)
+    wait_for(lambda: not marked(), 10)
+
+
 def test_an_environment_that_exits_fails_like_one_that_raises(tmp_path, faulty, settings, listen):
     store, leaving = Store(tmp_path), faulty("import sys; sys.exit(-1)")
     ((_, reason),) = supervise([leaving], places((), 1), store, settings, listen()).failed
@@ -410,10 +425,10 @@ if __name__ == "__main__":
 """
 
 
-def launched(tmp_path):
+def launched(tmp_path, env_id="CartPole-v1"):
     """Start a supervisor of two endless trainings in a process of its own, and wait until both have begun."""
     script = tmp_path / "launch.py"
-    script.write_text(LAUNCH)
+    script.write_text(LAUNCH.replace("CartPole-v1", env_id))
     supervisor = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True)
     heard = [supervisor.stderr.readline() for _ in range(2)]
     assert all("started" in line for line in heard)
@@ -914,6 +929,63 @@ def test_a_folder_that_cannot_be_listed_ends_no_other_training(tmp_path, make_tr
     assert "could not be recorded" in reason
     assert os.strerror(code) in reason
     assert will_retry
+
+
+@pytest.fixture
+def refused_leases(monkeypatch):
+    """Have the file system refuse the lease of a training for a number of times."""
+    left, take = {}, Leases.take
+
+    def take_or_refuse(leases, training):
+        if left.get(training.key, 0) > 0:
+            left[training.key] -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return take(leases, training)
+
+    monkeypatch.setattr(Leases, "take", take_or_refuse)
+    monkeypatch.setattr(node, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(node, "POLL_SECONDS", 0.2)
+    return left
+
+
+def test_a_fault_of_the_storage_that_passes_while_a_lease_is_taken_is_recorded_and_tried_again(
+    tmp_path, make_training, settings, listen, refused_leases
+):
+    store, training, memory = Store(tmp_path), make_training(), listen()
+    refused_leases[training.key] = 2
+    assert supervise([training], places((), 1), store, settings, memory).stored == [training]
+    assert attempts_of(store, training) == [(1, "storage"), (2, "storage")]
+    assert [will_retry for *_, will_retry in memory.heard("failed")] == [True, True]
+
+
+def test_a_fault_of_the_storage_that_does_not_pass_fails_one_training_in_the_end(
+    tmp_path, make_training, settings, listen, refused_leases
+):
+    store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
+    refused_leases[trainings[0].key] = 10**6
+    outcome = supervise(trainings, places((), 1), store, settings, listen())
+    assert outcome.stored == trainings[1:]
+    ((failed, reason),) = outcome.failed
+    assert failed is trainings[0]
+    assert "folder cannot be used" in reason
+    records = store.read_attempts(failed)
+    assert [record["will_retry"] for record in records] == [True] * node.MAX_INTERRUPTIONS + [False]
+
+
+def test_an_attempt_is_recorded_before_another_supervisor_may_begin_the_next(
+    tmp_path, make_training, settings, listen, monkeypatch
+):
+    store, training, write_attempts, is_held = Store(tmp_path), make_training(), Store.write_attempts, []
+
+    def write(store, training, attempts):
+        is_held.append((store.folder(training) / LEASE).exists())
+        return write_attempts(store, training, attempts)
+
+    monkeypatch.setattr(Store, "write_attempts", write)
+    victims = [training]
+    supervise([training], places((), 1), store, settings, listen(lambda each: kill(victims.pop()) if victims else None))
+    assert is_held == [True]
+    assert not (store.folder(training) / LEASE).exists()
 
 
 def test_a_machine_that_starts_no_process_stops_the_supervisor_with_a_clear_error(tmp_path, make_training, listen, monkeypatch):
