@@ -22,12 +22,11 @@ import numpy as np
 import psutil
 import yaml
 
-from rlhpc.errors import DamagedCheckpointError
+from rlhpc.errors import STOPPED, DamagedCheckpointError
 from rlhpc.results.lease import CLAIM, LEASE, Leases
 from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store, read_attempts
 from rlhpc.training.checkpoint import Checkpoints, read_header
 from rlhpc.training.child import OUTPUT_LOG
-from rlhpc.training.stop import STOPPED
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT_SECONDS = 1.2

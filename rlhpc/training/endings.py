@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from rlhpc.errors import STOPPED, ForeignCheckpointError
+from rlhpc.errors import ForeignCheckpointError
 from rlhpc.files import is_storage_error
 
 LONGEST_REASON = 1_000  # characters

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rlhpc.errors import STOPPED, ForeignCheckpointError
+from rlhpc.errors import ForeignCheckpointError
 from rlhpc.training import endings
 from rlhpc.training.endings import Kind, of_exception, of_exit_code
 
