@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -73,12 +74,25 @@ def main(args: argparse.Namespace) -> int:
     config = read(args)
     if not programs.is_there():
         raise InputError("There is no Slurm here: 'sbatch' is not on PATH. Log in to a cluster, or load its Slurm module.")
-    site = read_site()
+    site = _site()
     n_trainings, request = _request(config, site)
     found = list(_findings(config, site, request, has_probe=not args.no_probe))
     found.sort(key=lambda each: list(Severity).index(each.severity))
     command.answer(args, _data(site, request, n_trainings, found), _text(site, request, n_trainings, found))
     return 1 if any(each.severity is Severity.REFUSED for each in found) else 0
+
+
+def _site() -> Site:
+    """Ask Slurm for its settings; say what to look at if it does not answer."""
+    try:
+        return read_site()
+    except SlurmError as error:
+        conf = os.environ.get("SLURM_CONF")
+        set_to = f"it is '{conf}'" if conf else "it is not set"
+        raise SlurmError(
+            f"{error}\nSlurm's programs are here, and no cluster answers. Is SLURM_CONF right ({set_to})? Is the controller up"
+            " (scontrol ping)? To try launches without a cluster, `make cluster` starts a small one on this machine."
+        ) from error
 
 
 def _request(config: LaunchConfig, site: Site) -> tuple[int, Request]:
@@ -97,9 +111,10 @@ def _findings(config: LaunchConfig, site: Site, request: Request, *, has_probe: 
     max_submit = max_submit_jobs(site, config.slurm.options.get("account"))
     yield from limits.findings(site, request, max_submit, count_own_jobs() if max_submit is not None else 0)
     yield from policies.findings(site, request)
-    yield from host.findings(host.read_host(config.store.root), request)
+    here = host.read_host(config.store.root)
+    yield from host.findings(here, request)
     startable = [each for each in checks.named_partitions(site, request) if each.is_up]
-    if has_probe and startable:
+    if has_probe and startable and not here.fault:
         yield from _seen(config, site)
 
 
@@ -109,7 +124,7 @@ def _seen(config: LaunchConfig, site: Site) -> Iterator[Finding]:
     if sharing.is_this_host(site, partition):
         yield Finding("shared_folder", Severity.GOOD, "This machine is the only node: it sees what you see.")
         return
-    there = next(each for each in (root.resolve(), *root.resolve().parents) if each.exists())
+    there = host.nearest_folder(root)
     try:
         seen = sharing.look(there, partition, config.slurm.options)
     except SlurmError as error:
@@ -153,12 +168,16 @@ def _data(site: Site, request: Request, n_trainings: int, found: Sequence[Findin
 
 def _text(site: Site, request: Request, n_trainings: int, found: Sequence[Finding]) -> str:
     """Say the same to a reader, the worst first."""
-    where = ", ".join(each.name for each in checks.named_partitions(site, request)) or "none"
-    gpus = f"{request.gpus_per_node} GPUs, " if request.gpus_per_node else ""
-    needs = f"{gpus}{request.cpus_per_node} cores and {request.memory_gb or 0:g} GB, at most {duration(request.timeout_min)} each"
+    default = site.partition(None)
+    asked = request.partition or (default.name if default else "")
+    where = f"partition {asked}" if asked else "no partition"
+    gpus = f"{count(request.gpus_per_node, 'GPU')}, " if request.gpus_per_node else ""
+    needs = (
+        f"{gpus}{count(request.cpus_per_node, 'core')} and {request.memory_gb or 0:g} GB, at most {duration(request.timeout_min)}"
+    )
     lines = [
-        f"Cluster {site.config.get('ClusterName', '')} (Slurm {site.config.get('SLURM_VERSION', '')}), partition {where}",
-        f"{count(n_trainings, 'training')} in {count(request.n_elements, 'element')} of {needs}",
+        f"Cluster {site.config.get('ClusterName', '')} (Slurm {site.config.get('SLURM_VERSION', '')}), {where}",
+        f"{count(n_trainings, 'training')} in {count(request.n_elements, 'element')} of {needs} each",
     ]
     for severity, heading in HEADINGS.items():
         of_it = [each for each in found if each.severity is severity]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.finding import Finding, Severity, amount, duration
 from rlhpc.cluster.site import GPU, Gres, Node, Partition, Site, parse_gres
 from rlhpc.errors import nearest
 
@@ -194,7 +194,7 @@ def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request)
     if cpus > most_cpus:
         yield _refuse(
             "cpus_per_node",
-            f"An element asks for {cpus} cores, and no node of the partition '{partition.name}'{beside} gives"
+            f"An element asks for {amount(cpus, 'core')}, and no node of the partition '{partition.name}'{beside} gives"
             f" more than {most_cpus}.",
             "Ask for no more: lower slurm.cpus_per_training, or carry out fewer trainings at once (--trainings-per-gpu).",
         )
@@ -209,7 +209,8 @@ def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request)
     if not fits and cpus <= most_cpus and memory <= most_memory:
         yield _refuse(
             "node_size",
-            f"No single node of the partition '{partition.name}'{beside} gives both {cpus} cores and {memory:g} GB of memory.",
+            f"No single node of the partition '{partition.name}'{beside} gives both {amount(cpus, 'core')} and {memory:g} GB of"
+            " memory.",
             "Carry out fewer trainings at once (--trainings-per-gpu).",
         )
 

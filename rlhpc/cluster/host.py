@@ -12,6 +12,7 @@ from pathlib import Path
 from rlhpc.cluster.checks import Request
 from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.mounts import MOUNTINFO, mount_of
+from rlhpc.files import try_writing
 
 _QUOTA_SECONDS = 20.0
 _COLUMNS = 9  # of `quota -wp`: file system, KB, soft, hard, grace, files, soft, hard, grace
@@ -55,22 +56,41 @@ class Host:
         Its path; blank without.
     forbids_namespaces : str
         The kernel's setting that forbids user namespaces; blank if none does.
+    fault : str
+        Why nothing can be written to the folder, or to where it is to be made; blank if something can.
     """
 
     folder: Path
     rooms: tuple[Room, ...]
     apptainer: str
     forbids_namespaces: str
+    fault: str = ""
 
 
 def read_host(folder: Path) -> Host:
     """Look at this host, and at the file system of a folder, which need not be there yet."""
-    there = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    there = nearest_folder(folder)
     found = os.statvfs(there)
     free = Room("the file system", found.f_bavail * found.f_frsize / _BYTES_PER_GB, found.f_favail if found.f_files else None)
     quota = parse_quota(_ask_quota(), mount_of(there, MOUNTINFO.read_text()).source)
     forbidding = (path for path, value in _FORBIDS_NAMESPACES.items() if _read(Path(path)) == value)
-    return Host(folder, (free, *quota), shutil.which("apptainer") or shutil.which("singularity") or "", next(forbidding, ""))
+    apptainer = shutil.which("apptainer") or shutil.which("singularity") or ""
+    return Host(folder, (free, *quota), apptainer, next(forbidding, ""), _writing_fault(there))
+
+
+def nearest_folder(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that is there."""
+    resolved = folder.resolve()
+    return next(each for each in (resolved, *resolved.parents) if os.path.exists(each))  # noqa: PTH110  # Path.exists may raise
+
+
+def _writing_fault(there: Path) -> str:
+    """Try to write to a folder; leave nothing in it."""
+    try:
+        try_writing(there, 1)
+    except OSError as error:
+        return f"of '{there}' the system says: {error.strerror or error}"
+    return ""
 
 
 def parse_quota(text: str, source: str) -> Iterator[Room]:
@@ -88,19 +108,23 @@ def parse_quota(text: str, source: str) -> Iterator[Room]:
 
 
 def findings(host: Host, request: Request) -> list[Finding]:
-    """Find whether there is room for what will be written, and what an image would need. Pure."""
+    """Find whether results can be written, whether there is room for them, and what an image would need. Pure."""
+    if host.fault:
+        what = f"Nothing can be written to the folder of the results, '{host.folder}' ({host.fault})."
+        remedy = "Give a folder that you can write to, with logs_dir=..."
+        return [Finding("results_folder", Severity.REFUSED, what, remedy), _of_images(host)]
     return [*_of_room(host, request), _of_images(host)]
 
 
 def _of_room(host: Host, request: Request) -> Iterator[Finding]:
-    wanted = {"space": (request.gigabytes, "GB"), "files": (float(request.n_files), "files and folders")}
-    for name, (needed, unit) in wanted.items():
+    wanted = {"space": (request.gigabytes, "GB", "GB"), "files": (float(request.n_files), "files and folders", "of them")}
+    for name, (needed, unit, unit_left) in wanted.items():
         lefts = [(room.gigabytes if name == "space" else room.n_files, room.by) for room in host.rooms]
         known = [(left, by) for left, by in lefts if left is not None]
         if not known:
             continue
         left, by = min(known)
-        what = f"The trainings write up to {_spell(needed)} {unit} to '{host.folder}', and {by} has room for {_spell(left)}"
+        what = f"The trainings write up to {_spell(needed)} {unit} to '{host.folder}', and {by} has room for {_spell(left)} {unit_left}"
         remedy = "Make room, or give another file system with logs_dir=..."
         if needed > left:
             yield Finding(name, Severity.REFUSED, f"{what}: it will run full.", remedy)

@@ -18,8 +18,8 @@ nas:/home 9000000  10000000 12000000       0   95000  100000  120000       0
 """
 
 
-def host_of(*rooms, apptainer="", forbids=""):
-    return Host(Path("logs/mine"), rooms, apptainer, forbids)
+def host_of(*rooms, apptainer="", forbids="", fault=""):
+    return Host(Path("logs/mine"), rooms, apptainer, forbids, fault)
 
 
 def found(made, request):
@@ -40,11 +40,12 @@ def test_space_is_held_against_what_will_be_written(request_of, left, severity):
     finding = found(host_of(Room("the file system", left, None)), request_of(gigabytes=20.0))["space"]
     assert finding.severity is severity
     assert "logs_dir=" in finding.remedy or severity is Severity.GOOD
+    assert f"has room for {left:.0f} GB" in finding.what
 
 
 def test_the_tightest_limit_counts(request_of):
     rooms = Room("the file system", 1e6, 1e9), Room("your quota", None, 5000)
-    assert "your quota has room for 5,000" in found(host_of(*rooms), request_of(n_files=10_000))["files"].what
+    assert "your quota has room for 5,000 of them" in found(host_of(*rooms), request_of(n_files=10_000))["files"].what
 
 
 def test_a_file_system_without_a_limit_of_files_says_nothing_of_them(request_of):
@@ -61,4 +62,16 @@ def test_this_host_is_read_without_making_the_folder(tmp_path):
     read = read_host(tmp_path / "logs" / "mine")
     free = os.statvfs(tmp_path)
     assert read.rooms[0].gigabytes == pytest.approx(free.f_bavail * free.f_frsize / 1e9, rel=0.1)
+    assert read.fault == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused_and_nothing_more_is_said_of_its_room(tmp_path, request_of):
+    (tmp_path / "file").write_text("")
+    for folder, words in ((tmp_path / "file" / "mine", "Not a directory"), (Path("/proc/nope"), "No such file or directory")):
+        read = read_host(folder)
+        assert read.fault == f"of '{folder.parent}' the system says: {words}"
+        faults = found(read, request_of())
+        assert faults["results_folder"].severity is Severity.REFUSED
+        assert "logs_dir=" in faults["results_folder"].remedy
+        assert "space" not in faults

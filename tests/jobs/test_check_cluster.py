@@ -27,10 +27,13 @@ def test_a_wrong_key_is_told_also_without_slurm(tmp_path):
     assert "Did you mean" in done.stderr
 
 
-def test_a_slurm_that_does_not_answer_exits_1(tmp_path):
+def test_a_slurm_that_does_not_answer_exits_1_and_says_what_to_look_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", "/etc/mine.conf")
     for name in ("sbatch", "scontrol"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
         (tmp_path / name).chmod(0o755)
     done = run(path=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: 'scontrol show config' failed: Unable to contact slurm controller\n"
+    said, hint = done.stderr.splitlines()
+    assert said == "error: 'scontrol show config' failed: Unable to contact slurm controller"
+    assert all(words in hint for words in ("SLURM_CONF right (it is '/etc/mine.conf')", "scontrol ping", "`make cluster`"))

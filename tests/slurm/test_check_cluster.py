@@ -86,6 +86,21 @@ def test_an_unknown_partition_is_refused_with_the_nearest(cluster, tmp_path):
     assert found["unknown_partition"]["remedy"] == "Did you mean 'gpu'?"
 
 
+def test_the_first_line_names_the_partition_that_is_asked_for_be_it_there_or_not(cluster, tmp_path):
+    for flags, named in ((["--partition=gpus,cpu"], "partition gpus,cpu"), ([], "partition gpu")):
+        command = [sys.executable, "jobs/check_cluster.py", "--no-probe", *flags, f"logs_dir={tmp_path}", *SMALL]
+        lines = cluster.run(*command, cwd=ROOT, check=False).stdout.splitlines()
+        assert lines[0].startswith("Cluster box (Slurm ")
+        assert lines[0].endswith(f"), {named}")
+
+
+def test_a_folder_that_cannot_be_written_is_one_finding_among_the_others(cluster):
+    found = check(cluster, "--partition=gpu", "logs_dir=/proc/nope", *SMALL, code=1)
+    assert "No such file or directory" in found["results_folder"]["what"]
+    assert found["nodes"]["severity"] == "good"
+    assert "shared_folder" not in found
+
+
 @pytest.mark.skipif(not can_hide(), reason="absent: the right to mount a folder over another")
 def test_a_folder_that_no_node_sees_is_refused(make_cluster, tmp_path, monkeypatch):
     cluster = make_cluster(n_nodes=1, hidden={"n1": str(tmp_path)})
