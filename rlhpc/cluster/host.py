@@ -124,7 +124,10 @@ def _of_room(host: Host, request: Request) -> Iterator[Finding]:
         if not known:
             continue
         left, by = min(known)
-        what = f"The trainings write up to {_spell(needed)} {unit} to '{host.folder}', and {by} has room for {_spell(left)} {unit_left}"
+        what = (
+            f"The trainings write up to {_spell(needed)} {unit} to '{host.folder}', and {by} has room for"
+            f" {_spell(left)} {unit_left}"
+        )
         remedy = "Make room, or give another file system with logs_dir=..."
         if needed > left:
             yield Finding(name, Severity.REFUSED, f"{what}: it will run full.", remedy)
