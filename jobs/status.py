@@ -27,7 +27,8 @@ states:
   total       the same of all, without the names
   trainings   one for each of grid.json: {name, state, reason, path, timesteps, percent, steps_per_second, expected_end,
               at_the_latest, job, starts_at, slow, failure, progress}; at_the_latest: a rule may end it before;
-              starts_at: when Slurm expects its job to start, in local time; slow: why it is worth a look;
+              starts_at: when Slurm expects its job to start, in local time,
+              if all that runs now takes up its time limit; slow: why it is worth a look;
               failure: {reason, remedy, n_attempts, traceback, log, at, host};
               progress: what its last attempt told of itself, the content of progress.json
   slurm       {age_seconds, fault}: of its last answer; age_seconds is null if it was not asked, or does not answer (fault)

@@ -10,43 +10,44 @@ from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines
 PENDING = "PENDING"
 ENDING = "COMPLETING"
 _FORMAT = "%i|%K|%j|%T|%r|%S"  # squeue(1): job, array index, name, state, reason, (expected) start
-# squeue(1), "JOB REASON CODES". What begins with one of these is explained so; the longest that fits counts.
+# squeue(1), "JOB REASON CODES". What begins with one of these is explained so; the longest that fits counts. Without "it" or
+# "they": the same words are said of one training and of many.
 _REASONS = {
-    "None": "it has just been submitted; Slurm looks at it soon",
-    "Priority": "jobs of higher priority are before it",
-    "Resources": "it is next, and waits for a node to become free",
+    "None": "just submitted; Slurm decides soon",
+    "Priority": "behind jobs of higher priority",
+    "Resources": "next, as soon as a node is free",
     "JobArrayTaskLimit": "as many elements run as slurm.array_parallelism allows",
-    "BeginTime": "it was requeued, and starts again in a moment",
-    "Dependency": "it waits for another job to end",
-    "DependencyNeverSatisfied": "the job that it waits for has failed: scancel it",
-    "JobHeldUser": "you hold it: scontrol release JOB",
-    "JobHeldAdmin": "an administrator holds it: ask them",
-    "JobHoldMaxRequeue": "it was requeued too often, and is held: see its log, then scontrol release JOB",
-    "AccountNotAllowed": "the partition does not take its account: scancel it, and launch with another slurm.options.account",
-    "QOSNotAllowed": "the partition does not take its quality of service: scancel it, and launch with another slurm.options.qos",
-    "JobLaunchFailure": "it could not be started, because of its files or its node: scontrol show job JOB says more",
-    "launch failed requeued held": "it could not be started and is held: mend the cause, then scontrol release JOB",
+    "BeginTime": "requeued, to start again in a moment",
+    "Dependency": "waiting for another job to end",
+    "DependencyNeverSatisfied": "waiting for a job that has failed: scancel JOB",
+    "JobHeldUser": "held by you: scontrol release JOB",
+    "JobHeldAdmin": "held by an administrator: ask them",
+    "JobHoldMaxRequeue": "requeued too often, and held: see the log, then scontrol release JOB",
+    "AccountNotAllowed": "the partition does not take this account: scancel JOB, launch with another slurm.options.account",
+    "QOSNotAllowed": "the partition does not take this quality of service: scancel JOB, launch with another slurm.options.qos",
+    "JobLaunchFailure": "could not be started, because of files or the node: scontrol show job JOB says more",
+    "launch failed requeued held": "could not be started, and held: mend the cause, then scontrol release JOB",
     "PartitionDown": "the partition is down",
     "PartitionInactive": "the partition takes no jobs to start",
-    "PartitionTimeLimit": "its time limit is over the partition's: scancel it, and launch with a smaller slurm.timeout_min",
-    "PartitionNodeLimit": "it asks for more nodes than the partition gives to one job",
-    "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
-    "NodeDown": "its node is down",
-    "BadConstraints": "no node fits what it asks for: scancel it, and launch with other slurm.options",
-    "Reservation": "it waits for its reservation",
-    "ReservationDeleted": "its reservation is gone: scancel it",
-    "Licenses": "it waits for a licence",
-    "Cleaning": "it was requeued, and its last run is being cleaned up",
-    "InvalidAccount": "its account is not valid: scancel it, and launch with another slurm.options.account",
-    "InvalidQOS": "its quality of service is not valid: scancel it, and launch with another slurm.options.qos",
+    "PartitionTimeLimit": "the time limit is over the partition's: scancel JOB, launch with a smaller slurm.timeout_min",
+    "PartitionNodeLimit": "more nodes are asked for than the partition gives to one job",
+    "ReqNodeNotAvail": "a node that is needed is down, drained or reserved",
+    "NodeDown": "the node is down",
+    "BadConstraints": "no node fits what is asked for: scancel JOB, launch with other slurm.options",
+    "Reservation": "waiting for the reservation",
+    "ReservationDeleted": "the reservation is gone: scancel JOB",
+    "Licenses": "waiting for a licence",
+    "Cleaning": "requeued, while the last run is being cleaned up",
+    "InvalidAccount": "the account is not valid: scancel JOB, launch with another slurm.options.account",
+    "InvalidQOS": "the quality of service is not valid: scancel JOB, launch with another slurm.options.qos",
     "QOS": "your quality of service grants no more at a time ({reason})",
     "MaxCpuPerAccount": "your account is granted no more cores at a time",
     "MaxGRESPerAccount": "your account is granted no more GPUs at a time",
-    "MaxMemPerLimit": "its memory is more than one job is granted",
+    "MaxMemPerLimit": "more memory is asked for than one job is granted",
     "Assoc": "your account is granted no more at a time ({reason})",
-    "Prolog": "its node is being prepared",
-    "NonZeroExitCode": "it ended with an error",
-    "TimeLimit": "it reached its time limit",
+    "Prolog": "the node is being prepared",
+    "NonZeroExitCode": "ended with an error",
+    "TimeLimit": "reached the time limit",
 }
 _NEVER = ("PerJob", "MaxWall")  # in a limit's name: of one job, which no waiting mends
 
@@ -129,6 +130,6 @@ def explain(reason: str) -> str:
     """Say in plain words why an element waits."""
     plain = reason.strip("()")
     if any(mark in plain for mark in _NEVER):
-        return f"it asks for more than one job is granted ({plain}) and never starts: scancel it, and launch with less"
+        return f"more is asked for than one job is granted ({plain}), and never starts: scancel JOB, launch with less"
     fitting = [begins for begins in _REASONS if plain.startswith(begins)]
     return _REASONS[max(fitting, key=len)].format(reason=plain) if fitting else f"Slurm says '{plain}'"

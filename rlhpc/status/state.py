@@ -228,7 +228,7 @@ def _at_rest(facts: Facts, queue: Queue, others: str) -> TrainingStatus:
     else:
         reason = _remedy(queue, others, was_submitted=bool(submitted_at))
         if facts.has_begun:
-            state, reason = State.STOPPED, f"{_how_stopped(facts)}: {reason}"
+            state, reason = State.STOPPED, f"{_how_stopped(facts)}; {reason}"
     total = facts.progress.total_timesteps if facts.progress else 0
     return TrainingStatus(
         facts.name,
@@ -249,13 +249,13 @@ def _why_queued(element: QueuedElement) -> str:
     if element.is_waiting:
         return explain(element.reason)
     if element.state == RUNNING_JOB:
-        return "waits for a place on its node"
-    return f"its job is {element.state.lower().replace('_', ' ')}"
+        return "waiting for a place on the node"
+    return f"the job is {element.state.lower().replace('_', ' ')}"
 
 
 def _how_stopped(facts: Facts) -> str:
     """Say how a training that has begun ended, if there is more to say than that it stopped, and from where it goes on."""
-    goes_on = "continues from its checkpoint" if facts.checkpoint is not None else "no checkpoint is there, it begins anew"
+    goes_on = "to go on from a checkpoint" if facts.checkpoint is not None else "no checkpoint is there, to begin anew"
     last = facts.attempts[-1] if facts.attempts else {}
     return "; ".join([*([] if last.get("kind", "stopped") == "stopped" else [str(last["reason"])]), goes_on])
 
@@ -263,11 +263,11 @@ def _how_stopped(facts: Facts) -> str:
 def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     """Say what is to be done about a training that is not in the queue, or not known to be."""
     if queue.fault and was_submitted:
-        return "Slurm does not tell whether it is in the queue"
+        return "in the queue or not, Slurm does not tell"
     if others:
-        return f"launch again, unless it waits for a place with {others}"
+        return f"launch again, unless waiting for a place with {others}"
     if was_submitted:
-        return "its job has left the queue: launch again"
+        return "no longer in the queue: launch again"
     return "not submitted: launch again"
 
 

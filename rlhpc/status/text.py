@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,6 +13,7 @@ from rlhpc.status.state import Queue, State, TrainingStatus
 
 LINES_SHOWN = 10  # trainings, or reasons, of each kind
 _JOBS_SHOWN = 3
+_OLD_SECONDS = 10.0  # of Slurm's answer; then somebody who has just cancelled or submitted something may wonder
 _TRACEBACK_LINES = 3  # its last ones, which say what was raised and where
 
 
@@ -25,6 +27,7 @@ def describe(shown: Overview) -> str:
         *([shown.grid_fault] if shown.grid_fault else []),
         "",
         *_table([*shown.groups, *([shown.total] if len(shown.groups) > 1 else [])], shown.at),
+        *_legend(shown),
         *_reasons("waiting", shown.of(State.WAITING)),
         *_reasons("stopped, to be continued", shown.of(State.STOPPED)),
         *_named("failed", list(_failures(shown.of(State.FAILED)))),
@@ -51,8 +54,9 @@ def _slurm(queue: Queue) -> str:
     if queue.fault:
         return f"Slurm's queue is not known ({queue.fault}); all else is as the files tell"
     if queue.age_seconds is None:
-        return "Slurm was not asked: nothing of this grid was submitted to it"
-    return f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago"
+        return "Slurm was not asked: no record of a submission to it is here"
+    since = "; what was cancelled or submitted since is not seen yet" if queue.age_seconds > _OLD_SECONDS else ""
+    return f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago{since}"
 
 
 def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
@@ -65,6 +69,15 @@ def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
         rows = [[*row, *_speed(group, now)] for row, group in zip(rows, groups, strict=True)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return ["  ".join(_aligned(row, widths)).rstrip() for row in [header, *rows]]
+
+
+def _legend(shown: Overview) -> Iterator[str]:
+    """Explain what is below, and in, the table, if it is there."""
+    running = [group for group in (*shown.groups, shown.total) if group.counts[State.RUNNING]]
+    if any(None in (group.steps_per_second, group.percent) for group in running):
+        yield "?: not told in the first half minute, nor a speed during evaluations"
+    if shown.total.ends_at or any(each.starts_at for each in shown.trainings):
+        yield f"times are of the time zone {shown.at.astimezone():%Z}"
 
 
 def _row(group: Group, states: Sequence[State]) -> list[str]:
@@ -111,12 +124,20 @@ def _reasons(heading: str, members: Iterable[TrainingStatus]) -> list[str]:
 def _reason(reason: str, members: Sequence[TrainingStatus]) -> str:
     """Say why some trainings wait, in which jobs, and from when on they may run."""
     who = members[0].name if len(members) == 1 else f"{len(members):,} trainings"
-    jobs = list(dict.fromkeys(each.job for each in members if each.job))
+    jobs = sorted({each.job for each in members if each.job}, key=_numbers)
     more = f" and {len(jobs) - _JOBS_SHOWN} more" if len(jobs) > _JOBS_SHOWN else ""
     starts = sorted(each.starts_at for each in members if each.starts_at)
     beside = [f"job {', '.join(jobs[:_JOBS_SHOWN])}{more}"] if jobs else []
-    beside += [f"expected to start {starts[0].replace('T', ' ')}"] if starts else []
+    # Slurm's guess, which takes all jobs that run for as long as their time limits
+    beside += (
+        [f"expected start {starts[0].replace('T', ' ')}, earlier if other jobs end before their time limits"] if starts else []
+    )
     return f"{who}: {reason}" + (f" ({'; '.join(beside)})" if beside else "")
+
+
+def _numbers(job: str) -> list[int]:
+    """Return the numbers of a job's id, ``12_3``, by which jobs are in order."""
+    return [int(digits) for digits in re.findall(r"\d+", job)]
 
 
 def _failures(failed: Iterable[TrainingStatus]) -> Iterator[list[str]]:

@@ -1,7 +1,10 @@
 """What squeue of a real Slurm prints is read, and reasons are explained."""
 
+import re
+
 import pytest
 
+from rlhpc.cluster import queue
 from rlhpc.cluster.queue import QueuedElement, explain, parse_queue, read_queue
 
 TEXT = """\
@@ -29,11 +32,11 @@ def test_nothing_is_asked_for_no_names(monkeypatch):
     ("reason", "explained"),
     [
         ("Priority", "higher priority"),
-        ("(Resources)", "it is next"),
+        ("(Resources)", "next, as soon as"),
         ("ReqNodeNotAvail, UnavailableNodes:n2", "down, drained or reserved"),
         ("QOSMaxJobsPerUserLimit", "grants no more at a time (QOSMaxJobsPerUserLimit)"),
         ("AssocGrpGRES", "granted no more at a time (AssocGrpGRES)"),
-        ("DependencyNeverSatisfied", "scancel it"),
+        ("DependencyNeverSatisfied", "scancel JOB"),
         ("QOSMaxWallDurationPerJobLimit", "never starts"),
         ("AssocMaxCpuPerJobLimit", "never starts"),
         ("SomethingNew", "Slurm says 'SomethingNew'"),
@@ -41,3 +44,8 @@ def test_nothing_is_asked_for_no_names(monkeypatch):
 )
 def test_reasons_are_explained_in_plain_words(reason, explained):
     assert explained in explain(reason)
+
+
+def test_reasons_are_said_in_the_same_words_of_one_training_and_of_many():
+    told = " ".join([*queue._REASONS.values(), explain("QOSMaxWallDurationPerJobLimit")])
+    assert not {"it", "its", "they", "their"} & set(re.findall(r"\w+", told))

@@ -110,10 +110,10 @@ def test_every_state_is_told_with_its_reason(store, squeue):
     for expected in (
         f"{store.root}\n8 trainings: 2 done, 3 waiting, 1 stopped, 1 failed, 1 damaged",
         "Slurm's queue as of ",
-        f"{training(6).name}: jobs of higher priority are before it (job 12_0; expected to start 2030-01-01 10:00:00)",
-        f"{training(7).name}: waits for a place on its node (job 12_1)",
+        f"{training(6).name}: behind jobs of higher priority (job 12_0; expected start 2030-01-01 10:00:00, earlier",
+        f"{training(7).name}: waiting for a place on the node (job 12_1)",
         f"{training(8).name}: not submitted: launch again",
-        f"{training(5).name}: continues from its checkpoint: not submitted: launch again",
+        f"{training(5).name}: to go on from a checkpoint; not submitted: launch again",
         f"{training(4).name}: ValueError: boom (1 attempt)",
         "log: /l/output.log",
         "to do: Mend it.",
@@ -155,7 +155,7 @@ def test_without_slurm_all_that_files_tell_is_shown_and_that_is_said_in_one_line
     assert [line for line in told if "Slurm's" in line] == [
         "Slurm's queue is not known ('squeue' is not on PATH); all else is as the files tell"
     ]
-    assert "2 trainings: Slurm does not tell whether it is in the queue" in "\n".join(told)
+    assert "2 trainings: in the queue or not, Slurm does not tell" in "\n".join(told)
 
 
 def test_a_slurm_that_fails_hides_nothing_else(store, tmp_path, squeue):
@@ -251,7 +251,7 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert len(running) == 2
     (waiting,) = [each for each in answer["trainings"] if each["state"] == "waiting"]
     assert waiting["reason"] == (
-        f"launch again, unless it waits for a place with process {launch.pid} on host {os.uname().nodename}"
+        f"launch again, unless waiting for a place with process {launch.pid} on host {os.uname().nodename}"
     )
     told = next(each for each in running if each["steps_per_second"])
     assert 0 < told["percent"] < 50

@@ -26,7 +26,7 @@ def test_what_is_held_waits_with_the_reason_in_plain_words(cluster, tmp_path):
     (told,) = grid.launch()["submitted"]
     shown = status(grid)
     assert shown["counts"]["waiting"] == 2
-    assert {each["reason"] for each in shown["trainings"]} == {"you hold it: scontrol release JOB"}
+    assert {each["reason"] for each in shown["trainings"]} == {"held by you: scontrol release JOB"}
     assert {each["job"] for each in shown["trainings"]} == {told["job_id"]}
     cluster.run("scancel", told["job_id"])
 

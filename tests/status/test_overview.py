@@ -77,11 +77,12 @@ def test_the_first_lines_say_the_most(show, running, now):
     assert (folder, first) == ("logs/mine", "2 trainings: 1 done, 1 running")
     by = (now + dt.timedelta(minutes=10)).astimezone()
     assert second == f"1 running: 100 steps/s together; the last is expected to end at {by:%H:%M}"
-    assert third == "Slurm's queue as of 12 seconds ago"
+    assert third == "Slurm's queue as of 12 seconds ago; what was cancelled or submitted since is not seen yet"
+    assert "Slurm's queue as of 3 seconds ago" in describe(show(queue=Queue(age_seconds=3.4))).splitlines()
 
 
 def test_that_slurm_was_not_asked_or_did_not_answer_is_one_line(show):
-    assert "Slurm was not asked: nothing of this grid was submitted to it" in describe(show())
+    assert "Slurm was not asked: no record of a submission to it is here" in describe(show())
     fault = describe(show(queue=Queue(fault="'squeue' is not on PATH")))
     assert "Slurm's queue is not known ('squeue' is not on PATH); all else is as the files tell" in fault.splitlines()
 
@@ -97,12 +98,38 @@ def test_the_table_has_a_row_a_kind_and_a_total(show, running):
 
 def test_reasons_are_counted_with_their_jobs_and_the_first_expected_start(show):
     waiting = [
-        at_rest(seed, State.WAITING, "jobs are before it", job=f"12_{seed}", starts_at=f"2025-06-01T{15 + seed}:00:00")
+        at_rest(seed, State.WAITING, "behind other jobs", job=f"12_{seed}", starts_at=f"2025-06-01T{15 + seed}:00:00")
         for seed in range(5)
     ]
     text = describe(show(*waiting, at_rest(9, State.WAITING, "not submitted: launch again")))
-    assert "  - 5 trainings: jobs are before it (job 12_0, 12_1, 12_2 and 2 more; expected to start 2025-06-01 15:00:00)" in text
+    assert (
+        "  - 5 trainings: behind other jobs (job 12_0, 12_1, 12_2 and 2 more; expected start 2025-06-01 15:00:00, earlier if"
+        in text
+    )
     assert "  - bench/X-v0/ppo/9: not submitted: launch again" in text
+
+
+def test_jobs_are_named_in_the_order_of_their_numbers(show):
+    waiting = [at_rest(seed, State.WAITING, "held", job=job) for seed, job in enumerate(("6_10", "6_2", "12", "6_2"))]
+    assert "  - 4 trainings: held (job 6_2, 6_10, 12)" in describe(show(*waiting))
+
+
+def test_the_time_zone_is_said_once_and_only_beside_a_time(show, running, now):
+    zone = f"times are of the time zone {now.astimezone():%Z}"
+    starts = at_rest(9, State.WAITING, "behind other jobs", starts_at="2025-06-01T15:00:00")
+    assert [describe(show(*found)).count(zone) for found in ((running(1), starts), (starts,), (at_rest(1, State.DONE),))] == [
+        1,
+        1,
+        0,
+    ]
+
+
+def test_a_question_mark_is_explained_below_the_table_where_there_is_one(show, running):
+    starting = TrainingStatus("bench/X-v0/a2c/1", State.RUNNING, "starting", Path("/l"))
+    lines = describe(show(running(1), starting)).splitlines()
+    assert lines[6].split() == ["bench", "a2c", "0/1", "1", "?", "?"]
+    assert lines[9].startswith("?: not told in the first half minute")
+    assert "?" not in describe(show(running(1)))
 
 
 def test_a_failure_comes_with_the_end_of_its_traceback_its_log_and_what_to_do(show):

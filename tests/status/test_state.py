@@ -109,7 +109,7 @@ def test_a_silent_one_whose_job_runs_by_slurm_is_not_declared_dead(state, queue,
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [((), (State.STOPPED, "its job has left the queue: launch again")), (("PENDING", "BeginTime"), (State.WAITING, ""))],
+    [((), (State.STOPPED, "no longer in the queue: launch again")), (("PENDING", "BeginTime"), (State.WAITING, ""))],
 )
 def test_a_silent_one_whose_job_has_ended_by_slurm_waits_or_has_stopped(state, queue, elsewhere, how, expected):
     found = state(queue(*how), holder=elsewhere, lease_at=THERE - 600, checkpoint=400)
@@ -132,17 +132,17 @@ def test_one_whose_lease_cannot_be_read_is_neither_alive_nor_dead(state, elsewhe
 
 def test_one_in_a_waiting_element_says_why_in_plain_words(state, queue):
     found = state(queue("PENDING", "Priority", starts_at="2025-06-01T15:00:00"), has_begun=False)
-    assert (found.state, found.reason) == (State.WAITING, "jobs of higher priority are before it")
+    assert (found.state, found.reason) == (State.WAITING, "behind jobs of higher priority")
     assert (found.job, found.starts_at) == ("12_3", "2025-06-01T15:00:00")
 
 
 def test_one_in_a_running_element_waits_for_a_place(state, queue):
     found = state(queue("RUNNING", "None", starts_at="2025-06-01T11:00:00"), has_begun=False)
-    assert (found.state, found.reason, found.starts_at) == (State.WAITING, "waits for a place on its node", "")
+    assert (found.state, found.reason, found.starts_at) == (State.WAITING, "waiting for a place on the node", "")
 
 
 def test_any_other_state_of_slurm_is_told_as_it_is(state, queue):
-    assert state(queue("COMPLETING", "None")).reason == "its job is completing"
+    assert state(queue("COMPLETING", "None")).reason == "the job is completing"
 
 
 def test_one_that_was_requeued_keeps_its_progress(state, queue, make_progress):
@@ -153,17 +153,17 @@ def test_one_that_was_requeued_keeps_its_progress(state, queue, make_progress):
 def test_one_that_was_never_submitted_says_what_to_do(state, queue):
     found = state(has_begun=False)
     assert (found.state, found.reason) == (State.WAITING, "not submitted: launch again")
-    assert state(queue(), has_begun=False).reason == "its job has left the queue: launch again"
+    assert state(queue(), has_begun=False).reason == "no longer in the queue: launch again"
 
 
 def test_where_slurm_does_not_answer_nothing_is_claimed_of_the_queue(state):
     unknown = Queue(submitted_at={NAME: "x"}, fault="squeue does not answer")
-    assert state(unknown, has_begun=False).reason == "Slurm does not tell whether it is in the queue"
+    assert state(unknown, has_begun=False).reason == "in the queue or not, Slurm does not tell"
 
 
 def test_another_launch_that_lives_may_have_it(state):
     found = state(has_begun=False, others="process 7 on host here")
-    assert found.reason == "launch again, unless it waits for a place with process 7 on host here"
+    assert found.reason == "launch again, unless waiting for a place with process 7 on host here"
 
 
 # --- stopped and failed
@@ -172,19 +172,19 @@ def test_another_launch_that_lives_may_have_it(state):
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"checkpoint": 400}, "continues from its checkpoint: not submitted: launch again"),
-        ({}, "no checkpoint is there, it begins anew: not submitted: launch again"),
+        ({"checkpoint": 400}, "to go on from a checkpoint; not submitted: launch again"),
+        ({}, "no checkpoint is there, to begin anew; not submitted: launch again"),
         (
             {"checkpoint": 400, "attempts": [{"reason": "stopped, to be continued", "kind": "stopped", "forgiven": True}]},
-            "continues from its checkpoint: not submitted: launch again",
+            "to go on from a checkpoint; not submitted: launch again",
         ),
         (
             {"checkpoint": 400, "attempts": [{"reason": "killed by SIGKILL", "kind": "killed", "forgiven": True}]},
-            "killed by SIGKILL; continues from its checkpoint: not submitted: launch again",
+            "killed by SIGKILL; to go on from a checkpoint; not submitted: launch again",
         ),
         (
             {"attempts": [{**FAILED, "kind": "exception", "will_retry": True}]},
-            "ValueError: boom; no checkpoint is there, it begins anew: not submitted: launch again",
+            "ValueError: boom; no checkpoint is there, to begin anew; not submitted: launch again",
         ),
     ],
 )
