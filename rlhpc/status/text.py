@@ -75,7 +75,7 @@ def _legend(shown: Overview) -> Iterator[str]:
     """Explain what is below, and in, the table, if it is there."""
     running = [group for group in (*shown.groups, shown.total) if group.counts[State.RUNNING]]
     if any(None in (group.steps_per_second, group.percent) for group in running):
-        yield "?: not told in the first half minute, nor a speed during evaluations"
+        yield "?: not known in the first minute or so; evaluations have no speed"
     if shown.total.ends_at or any(each.starts_at for each in shown.trainings):
         yield f"times are of the time zone {shown.at.astimezone():%Z}"
 

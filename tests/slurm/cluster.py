@@ -588,13 +588,13 @@ def usage(cluster: Cluster) -> str:
 A Slurm cluster of {settings.n_nodes} nodes with {settings.gpus_per_node} GPUs each (which are none) runs in {folder}
 
     export SLURM_CONF={cluster.paths.slurm_conf} PATH={cluster.paths.programs}:$PATH
-    sinfo -N -o '%N %T %c CPUs %m MB %G'
+    sinfo -N -p gpu -o '%N %T %c CPUs %m MB %G'
     srun --partition gpu --gpus-per-node 2 --mem 100 printenv CUDA_VISIBLE_DEVICES
-    python jobs/launch_training.py --partition gpu --config configs/demo.yaml
+    .venv/bin/python jobs/launch_training.py --partition gpu --trainings-per-gpu 1 --config configs/demo.yaml name=box device=cpu
 
 It stays until it is stopped:
 
-    make cluster-stop    # or: python tests/slurm/cluster.py stop {folder}"""
+    python3 tests/slurm/cluster.py stop {folder}    # or, if it is the only one: make cluster-stop"""
 
 
 def main() -> int:

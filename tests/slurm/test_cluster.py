@@ -217,6 +217,13 @@ def test_users_start_and_stop_one_by_command(cluster):
         )
         assert sorted(asked.stdout.splitlines()) == ["JobID|State|NodeList", "cpu gpu:3", "gpu* gpu:3", "long gpu:3"]
         assert Cluster.open(folder).run("scontrol show config").stdout.count("MaxArraySize            = 7\n") == 1
+        (launch,) = [line.strip() for line in shown.stdout.splitlines() if "launch_training.py" in line]
+        launch = launch.replace(".venv/bin/python", sys.executable)
+        planned = subprocess.run(
+            ["bash", "-c", f"{export}; {launch} --dry-run"], check=False, capture_output=True, text=True, cwd=PROGRAM.parents[2]
+        )
+        assert (planned.returncode, planned.stderr) == (0, "")
+        assert f"cluster.py stop {folder} " in shown.stdout
     finally:
         stopped = box("stop", folder)
     assert stopped.stdout == f"stopped {folder}\n"

@@ -128,7 +128,7 @@ def test_a_question_mark_is_explained_below_the_table_where_there_is_one(show, r
     starting = TrainingStatus("bench/X-v0/a2c/1", State.RUNNING, "starting", Path("/l"))
     lines = describe(show(running(1), starting)).splitlines()
     assert lines[6].split() == ["bench", "a2c", "0/1", "1", "?", "?"]
-    assert lines[9].startswith("?: not told in the first half minute")
+    assert lines[9].startswith("?: not known in the first minute")
     assert "?" not in describe(show(running(1)))
 
 
