@@ -78,7 +78,7 @@ def test_what_failed_and_waits_again_is_not_submitted_a_second_time(cluster, tmp
 
 
 def test_what_the_environment_says_to_slurms_programs_changes_no_launch(cluster, tmp_path):
-    grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", n_trainings=1)
+    grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", n_trainings=2)
     grid.env |= {"SBATCH_PARTITION": "cpu", "SBATCH_TIMELIMIT": "7", "SBATCH_GPUS": "1", "SUBMITIT_PREEMPT_SIGNAL": "TERM"}
     grid.env |= {"SQUEUE_STATES": "RUNNING", "SQUEUE_PARTITION": "cpu", "SLURM_EXPORT_ENV": "NONE", "SBATCH_ACCOUNT": "lab"}
     (told,) = grid.launch()["submitted"]
@@ -87,7 +87,7 @@ def test_what_the_environment_says_to_slurms_programs_changes_no_launch(cluster,
         assert words in shown
     script = cluster.run("scontrol", "write", "batch_script", told["job_id"], "-").stdout
     assert "#SBATCH --signal=USR2@" in script
-    assert grid.launch()["n_in_queue"] == 1  # and nothing was submitted twice
+    assert grid.launch()["n_in_queue"] == 2  # and nothing was submitted twice
     cluster.run("scancel", told["job_id"])
 
 
