@@ -19,6 +19,13 @@ from rlhpc.errors import ConfigError, nearest
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 COMMAND_LINE = "command line"
+# Word in a key's name -> what is written there, where somebody has written 2h or 8GB.
+_UNITS = {
+    "min": "minutes, such as 120",
+    "minutes": "minutes, such as 10",
+    "seconds": "seconds, such as 60",
+    "gb": "gigabytes, such as 4",
+}
 
 Schema = TypeVar("Schema")
 
@@ -165,8 +172,10 @@ def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, s
     # OmegaConf 2.4.0 leaves this placeholder unfilled for items of a tuple
     reason = _first_line(error).replace("'$VALUE' of type '$VALUE_TYPE'", "of an item")
     items = value if isinstance(value, list) else [value]
-    is_whole = any(isinstance(item, float) and item.is_integer() for item in items)
-    return f"{where} = {value!r}: {reason}." + (" Write whole numbers as 1_000_000." if is_whole else "")
+    hints = ["Write whole numbers as 1_000_000."] if any(isinstance(each, float) and each.is_integer() for each in items) else []
+    if isinstance(value, str) and wanted in (int, float):
+        hints += [f"Write a number of {_UNITS[word]}." for word in path[-1].split("_") if word in _UNITS]
+    return " ".join([f"{where} = {value!r}: {reason}.", *hints])
 
 
 def _wanted(schema: Any, path: tuple[str, ...]) -> Any:

@@ -143,5 +143,6 @@ def writable_folder(path: Path) -> Path:
             raise StorageError(
                 f"{message}Free space, or mend the file system, and start again; or give another folder."
             ) from error
-        raise InputError(f"{message}Give another folder, or mend its permissions.") from error
+        mend = ", or mend its permissions" if isinstance(error, PermissionError) else ""
+        raise InputError(f"{message}Give another folder{mend}.") from error
     return path

@@ -31,6 +31,7 @@ class Recipe:
     counts: tuple[int, ...] = (1, 2)
     oven: Oven = field(default_factory=Oven)
     notes: dict[str, Any] = field(default_factory=dict)
+    flour_gb: float = 1.0
 
     def __post_init__(self):
         if self.salt < 0:
@@ -114,7 +115,7 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("nam=x", ["nam: unknown key 'nam'.", "Did you mean 'name'?"]),
         ("oven.degree=1", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
         ("oven={degree: 1}", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
-        ("zzz.a.b=1", ["zzz.a.b: unknown key 'zzz'.", "Allowed: counts, minutes, name, notes, oven, salt, steps."]),
+        ("zzz.a.b=1", ["zzz.a.b: unknown key 'zzz'.", "Allowed: counts, flour_gb, minutes, name, notes, oven, salt, steps."]),
         ("oven.degrees=hot", ["oven.degrees = 'hot'", "could not be converted to Integer"]),
         ("oven.degrees=1.5", ["oven.degrees = 1.5", "could not be converted to Integer."]),
         ("oven.degrees=true", ["oven.degrees = True", "could not be converted to Integer"]),
@@ -126,6 +127,8 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("salt=much", ["salt = 'much'", "Float"]),
         ("counts=[1,a]", ["counts = [1, 'a']", "an item", "Integer"]),
         ("steps=[a,null]", ["steps = ['a', None]"]),
+        ("minutes=2h", ["minutes = '2h'", "could not be converted to Integer. Write a number of minutes, such as 10."]),
+        ("flour_gb=4GB", ["flour_gb = '4GB'", "could not be converted to Float. Write a number of gigabytes, such as 4."]),
         ("minutes=1e6", ["minutes = 1000000.0", "Write whole numbers as 1_000_000."]),
         ("name", ["'name' is not of the form key=value."]),
         ("=x", ["'=x' is not of the form key=value."]),

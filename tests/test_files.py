@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import math
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhpc import files
 from rlhpc.errors import InputError, StorageError
 from rlhpc.files import atomic_write, canonical_json, digest, file_digest, try_writing, writable_folder, write_json, write_text
 
@@ -161,7 +163,16 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path, below):
     with pytest.raises(InputError) as caught:
         writable_folder(tmp_path / below)
     assert f"cannot write to the folder '{tmp_path / below}': " in str(caught.value)
-    assert "Give another folder, or mend its permissions." in str(caught.value)
+    assert str(caught.value).endswith(" Give another folder.")
+
+
+def test_only_permissions_that_lack_are_to_be_mended(tmp_path, monkeypatch):
+    def refuse(_folder, _n_bytes):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(files, "try_writing", refuse)
+    with pytest.raises(InputError, match=r"Permission denied\. Give another folder, or mend its permissions\.$"):
+        writable_folder(tmp_path)
 
 
 def test_a_disk_that_is_full_is_no_mistake_of_the_user(small_disk, fill):

@@ -43,7 +43,10 @@ def device_kind(wanted: str) -> str:
         If it asks for a GPU that torch cannot use; SB3 would train on the CPU in silence.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device is cuda, but torch finds no GPU that it can use")
+        raise RuntimeError(
+            "device is cuda, but torch finds no GPU that it can use on this machine. Launch with device=cpu; or where there are"
+            " some, on Slurm by packing.gpus_per_node. If nvidia-smi lists some here, torch does not fit their driver."
+        )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
