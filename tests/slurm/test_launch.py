@@ -109,7 +109,7 @@ def test_an_array_longer_than_the_site_takes_is_split_and_that_is_said(make_clus
     grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", "slurm.array_parallelism=4", n_trainings=28)
     told = grid.launch()
     assert (told["n_array_elements"], len(told["submitted"])) == (7, 3)
-    assert told["notes"] == ["An array of this site has 3 elements at most (MaxArraySize): these are 3 arrays."]
+    assert "An array of this site has 3 elements at most (MaxArraySize): these are 3 arrays." in told["notes"]
     assert len(grid.elements()) == 7
     names = [name for each in submission.read_all(grid.store.root) for element in each.elements for name in element]
     assert len(names) == len(set(names)) == 28
@@ -143,7 +143,7 @@ def test_a_user_whose_queue_is_limited_gets_fewer_and_longer_elements_and_is_tol
     ],
 )
 def test_what_the_site_cannot_give_is_refused_before_anything_is_written(cluster, tmp_path, words, told):
-    grid = Grid(cluster, tmp_path)
+    grid = Grid(cluster, tmp_path, n_trainings=10)
     assert told in grid.launch(*words, code=2)
     assert not grid.store.root.exists()
 
