@@ -277,8 +277,7 @@ def parameters(job_name: str, needs: Demand) -> dict[str, Any]:
 
 def _words_of(error: Exception) -> str:
     """Return what sbatch said."""
-    said = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in str(error).splitlines() if "sbatch:" in line]
-    return " ".join(said or [str(error)])
+    return "; ".join(line.removeprefix("sbatch: ").removeprefix("error: ") for line in str(error).splitlines())
 
 
 def _dashed(name: str) -> str:

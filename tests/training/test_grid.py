@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 from rlhpc.benchmarks import load_benchmarks
 from rlhpc.config import CONFIGS, load
 from rlhpc.errors import ConfigError
+from rlhpc.launch.config import DEFAULTS, LaunchConfig
 from rlhpc.records import BenchmarkEnv, Training
 from rlhpc.training.algos import Algo, load_algos
 from rlhpc.training.grid import BudgetConfig, EvaluationConfig, GridConfig, choose_envs, expand
@@ -41,27 +41,17 @@ def budgets(budget, algo, envs=ENVS):
     return [training.total_timesteps for training in grid.trainings]
 
 
-@pytest.fixture(scope="module")
-def shipped():
+def shipped(*files, overrides=()):
     """Expand a grid of configs/ as the job does, from files and values laid over the default."""
-    spec = importlib.util.spec_from_file_location("job_of_the_grid", JOB)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # a dataclass looks itself up there
-    spec.loader.exec_module(module)
-
-    def expand_shipped(*files, overrides=()):
-        config = load(module.LaunchConfig, [module.DEFAULTS, *(CONFIGS / file for file in files)], overrides)
-        envs = choose_envs(config, load_benchmarks(config.benchmarks), lambda _: "Discrete")
-        return expand(config, envs, load_algos(config.algos, config.hyperparameters), is_atari)
-
-    yield expand_shipped
-    del sys.modules[spec.name]
+    config = load(LaunchConfig, [DEFAULTS, *(CONFIGS / file for file in files)], overrides)
+    envs = choose_envs(config, load_benchmarks(config.benchmarks), lambda _: "Discrete")
+    return expand(config, envs, load_algos(config.algos, config.hyperparameters), is_atari)
 
 
 # --- shipped grids ---------------------------------------------------------------------------------------------------
 
 
-def test_the_default_grid_has_760_trainings_at_nominal_budgets(shipped):
+def test_the_default_grid_has_760_trainings_at_nominal_budgets():
     trainings = shipped().trainings
     assert len(trainings) == len({training.key for training in trainings}) == 760
     assert Counter(training.benchmark for training in trainings) == {"atari100k": 26 * 20, "dmc1m": 12 * 20}
@@ -77,7 +67,7 @@ def test_the_default_grid_has_760_trainings_at_nominal_budgets(shipped):
     assert shipped().incompatible == ()
 
 
-def test_the_thesis_counts_its_budget_in_each_of_its_environments(shipped):
+def test_the_thesis_counts_its_budget_in_each_of_its_environments():
     found = {(training.benchmark, training.algo): training.total_timesteps for training in shipped("thesis.yaml").trainings}
     assert found == {
         ("atari100k", "a2c"): 16 * 100_000,
@@ -94,7 +84,7 @@ def test_the_thesis_counts_its_budget_in_each_of_its_environments(shipped):
     assert len(shipped("thesis.yaml").trainings) == 760
 
 
-def test_the_demo_holds_two_environments_of_each_benchmark_and_the_random_agent(shipped):
+def test_the_demo_holds_two_environments_of_each_benchmark_and_the_random_agent():
     trainings = shipped("demo.yaml").trainings
     assert Counter(training.benchmark for training in {training.env_id: training for training in trainings}.values()) == {
         "atari100k": 2,
@@ -106,13 +96,13 @@ def test_the_demo_holds_two_environments_of_each_benchmark_and_the_random_agent(
 
 
 @pytest.mark.parametrize("files", [(), ("thesis.yaml",), ("demo.yaml",)], ids=["default", "thesis", "demo"])
-def test_every_training_survives_the_way_through_json(shipped, files):
+def test_every_training_survives_the_way_through_json(files):
     """Otherwise a stored training would look changed when the grid is launched again."""
     for training in shipped(*files, overrides=["seeds=[1]"]).trainings:
         assert Training(**json.loads(json.dumps(asdict(training)))) == training
 
 
-def test_all_algorithms_on_both_benchmarks_leave_out_what_does_not_fit(shipped):
+def test_all_algorithms_on_both_benchmarks_leave_out_what_does_not_fit():
     grid = shipped(overrides=["algos=[ppo,dqn,sac]", "seeds=[1]"])
     assert Counter(algo for algo, _ in grid.incompatible) == {"dqn": 12, "sac": 26}
     assert Counter(training.algo for training in grid.trainings) == {"ppo": 38, "dqn": 26, "sac": 12}
@@ -218,7 +208,7 @@ def test_a_changed_block_that_is_the_name_of_nothing_is_refused(tmp_path):
     assert "defualt" in done.stderr
 
 
-def test_a_change_for_one_environment_keeps_the_values_that_it_does_not_name(shipped):
+def test_a_change_for_one_environment_keeps_the_values_that_it_does_not_name():
     game = "PongNoFrameskip-v4"
     overrides = [f"envs=[{game}]", "algos=[ppo]", "seeds=[1]"]
     (plain,) = shipped(overrides=overrides).trainings
