@@ -1,6 +1,6 @@
 """Chaos: a real launch hit by random faults at random instants, against the same grid left in peace.
 
-    .venv/bin/python tests/benchmarks/chaos.py                  # 200 faults, half an hour on 2 idle cores
+    .venv/bin/python tests/benchmarks/chaos.py                  # 200 faults, 40 minutes on 2 idle cores
     .venv/bin/python tests/benchmarks/chaos.py --n-faults 30 --n-trainings 12 --seed 7
 
 First the grid is trained undisturbed. Then it is launched again in another folder, and hit: signals to trainings, to their
