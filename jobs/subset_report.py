@@ -13,7 +13,7 @@ files written to DIR:
   report.html   the same and more for people; one file, opens offline
 
 The honest error comes from redoing the whole search without each algorithm. Where that takes more than --max-regressions
-regressions (20 million take two to five minutes on one core), it is left out, and verdict and page say so.
+regressions (2 billion take seconds to two minutes on one core), it is left out, and verdict and page say so.
 Exit codes: 0 done, 2 the command line or the search is wrong.
 """
 
@@ -26,13 +26,13 @@ from pathlib import Path
 from rlhpc import command
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder, write_json, write_text
-from rlhpc.report import trust_text
+from rlhpc.report import search_rules, trust_text
 from rlhpc.report.page import make_report, render
 from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
 from rlhpc.report.seeds import read_seeds
 from rlhpc.report.trust_record import trust_record
-from rlhpc.search.shard import n_shard_subsets
+from rlhpc.search import n_to_search
 from rlhpc.search.trust import MAX_REGRESSIONS, HeldOuts, hold_out_each, why_no_figure
 
 
@@ -48,19 +48,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="most regressions that redoing the search may take; 0 leaves it out",
     )
+    command.add_threads(built)
     return built
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write and report."""
+    faults = [*command.thread_faults(args)]
     if args.max_regressions < 0:
-        raise InputError(f"--max-regressions {args.max_regressions} is negative; give 0 to leave the honest error out.")
+        faults.append(f"--max-regressions {args.max_regressions} is negative; give 0 to leave the honest error out.")
+    if faults:
+        raise InputError(*faults)
     folder = SearchFolder(args.folder)
     found = read_search(folder)
     seeds = read_seeds(args.scores, found.problem) if args.scores else None
     writable_folder(folder.root)
     no_figure = why_no_figure(found.problem, found.settings, args.max_regressions) or ""
-    trust = trust_record(found, {} if no_figure else _hold_out(found), no_figure)
+    trust = trust_record(found, {} if no_figure else _hold_out(found, command.n_threads(args)), no_figure)
     paths = (
         write_json(folder.trust, trust),
         write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found)))),
@@ -72,19 +76,16 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def _hold_out(found: FoundSearch) -> HeldOuts:
+def _hold_out(found: FoundSearch, n_threads: int) -> HeldOuts:
     """Redo the search without each algorithm, with a bar on a terminal."""
-    n_subsets = n_shard_subsets(0, 1, len(found.problem.env_ids), found.settings.subset_size)
-    with subsets_bar(len(found.problem.algos) * n_subsets) as advance:
-        return hold_out_each(found.problem, found.settings, advance)
+    with subsets_bar(len(found.problem.algos) * n_to_search(found.problem, found.settings)) as report:
+        return hold_out_each(found.problem, found.settings, n_threads=n_threads, report=report)
 
 
 def _repeat(args: argparse.Namespace, found: FoundSearch) -> tuple[str, ...]:
     """Return the command lines that repeat the search and this report."""
-    settings = found.settings
-    search = ["python", "jobs/subset_search.py", str(found.head["dataset"]), "--subset-size", str(settings.subset_size)]
-    search += ["--out", str(args.folder), "--n-folds", str(settings.n_folds), "--fold-seed", str(settings.fold_seed)]
-    search += ["--keep", str(settings.keep), *(["--intercept"] if settings.fit_intercept else [])]
+    search = ["python", "jobs/subset_search.py", str(found.head["dataset"]), *search_rules.words(found.settings)]
+    search += ["--out", str(args.folder)]
     search += ["--benchmarks", *found.benchmarks] if found.benchmarks else []
     report = ["python", "jobs/subset_report.py", str(args.folder), *(["--scores", str(args.scores)] if args.scores else [])]
     if args.max_regressions != MAX_REGRESSIONS:

@@ -41,6 +41,28 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return built
 
 
+def add_threads(built: argparse.ArgumentParser) -> None:
+    """Add ``--threads N`` to a parser."""
+    built.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads (default: OMP_NUM_THREADS, else one for each CPU that this process may use)",
+    )
+
+
+def n_threads(args: argparse.Namespace) -> int:
+    """Return the threads that were asked for, else those of the usual variable, else as many as this process may run on."""
+    usual = os.environ.get("OMP_NUM_THREADS", "")
+    return int(args.threads or (int(usual) if usual.isdecimal() else 0) or len(os.sched_getaffinity(0)))
+
+
+def thread_faults(args: argparse.Namespace) -> Iterator[str]:
+    """Yield what is wrong with ``--threads``."""
+    if args.threads is not None and args.threads < 1:
+        yield f"--threads {args.threads} is too small: give at least 1, or leave it out."
+
+
 def add_config(built: argparse.ArgumentParser, default: Path) -> None:
     """Add ``--config FILE ...`` and ``key=value ...`` to a parser.
 

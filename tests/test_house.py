@@ -36,7 +36,8 @@ MAY_IMPORT = {
 HOMES = {
     "omegaconf": "rlhpc/config.py",
     "submitit": "rlhpc/cluster/",
-    "numba": "rlhpc/search/kernel.py",
+    "numba": "rlhpc/search/compiled/",
+    "llvmlite": "rlhpc/search/compiled/",
     "torch": "rlhpc/training/",
     "stable_baselines3": "rlhpc/training/",
     "sb3_contrib": "rlhpc/training/",

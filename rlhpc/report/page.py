@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from rlhpc import __version__
-from rlhpc.report import figures, tables
+from rlhpc.report import figures, search_text, tables
 from rlhpc.report.case_study import STATISTICS, CaseStudy, case_study
 from rlhpc.report.search_folder import FoundSearch
 from rlhpc.report.seeds import SeedScores
@@ -98,6 +98,7 @@ def _context(report: Report) -> dict[str, Any]:
         "seeds": report.seeds,
         "figures": {name: Markup(svg) for name, svg in _figures(report).items()},  # noqa: S704 - matplotlib escapes text
         "commands": report.commands,
+        "rules": search_text.rules(found.head),
         "version": __version__,
     }
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rlhpc.errors import DatasetError
 from rlhpc.report.search_folder import SEPARATOR
 from rlhpc.results.dataset import Dataset
@@ -51,12 +53,17 @@ def search_input(path: Path, dataset: Dataset, benchmarks: Sequence[str] = ()) -
     Raises
     ------
     DatasetError
-        If names cannot be told apart in a ranking, or an environment has no score.
+        If names cannot be told apart in a ranking, an environment has no score, or all algorithms have the same benchmark score.
     """
     ambiguous = [env_id for env_id in dataset.env_ids if SEPARATOR in env_id]
     if ambiguous:
         raise DatasetError(f"'{SEPARATOR}' separates names, and {', '.join(ambiguous)} contain it. Rename these environments.")
     logs = log_scores(dataset)
+    if len(logs.y) > 1 and np.ptp(logs.y) == 0:
+        raise DatasetError(
+            f"all {len(logs.y)} algorithms have the same benchmark score, {10.0 ** logs.y[0] - 1:g}: there is nothing to "
+            "predict. Add algorithms that differ, or check the random and reference scores."
+        )
     problem = Problem(
         X=logs.X,
         y=logs.y,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 from rlhpc.report.search_folder import SearchFolder
-from rlhpc.search import Problem, Settings, n_shard_subsets, spell_ranges, stored_shards
+from rlhpc.report.search_time import spell_seconds
+from rlhpc.search import Problem, Settings, n_to_search, spell_ranges, stored_shards
+from rlhpc.search.candidates import candidates
 
 
 @dataclass(frozen=True)
@@ -19,22 +20,27 @@ class SearchPlan:
     folder : SearchFolder
         Where results would go.
     n_algos, n_envs, subset_size : int
+    n_subsets, n_all : int
+        Subsets of the largest size, and of all sizes.
     n_shards : int
     missing : tuple of int
         The shards that are not stored, or damaged; increasing.
+    seconds : float
+        How long each shard takes here, about.
+    beam : int
+        Of the settings.
     """
 
     folder: SearchFolder
     n_algos: int
     n_envs: int
     subset_size: int
+    n_subsets: int
+    n_all: int
     n_shards: int
     missing: tuple[int, ...]
-
-    @property
-    def n_subsets(self) -> int:
-        """Number of subsets of the largest size."""
-        return comb(self.n_envs, self.subset_size)
+    seconds: float
+    beam: int = 0
 
     @property
     def missing_ranges(self) -> str:
@@ -43,11 +49,19 @@ class SearchPlan:
 
     @property
     def summary(self) -> str:
-        """The plan in two sentences."""
-        n_all = n_shard_subsets(0, 1, self.n_envs, self.subset_size)
+        """The plan in a few sentences."""
+        each = "Each shard" if self.n_shards > 1 else "That"
+        time = f" {each} takes {spell_seconds(self.seconds)} on a machine like this one." if self.seconds else ""
+        if self.beam:
+            return (
+                f"A beam of {self.beam}: at most {self.n_all:,} of the subsets of {self.subset_size} and fewer of {self.n_envs} "
+                f"environments, on {self.n_algos} algorithms. NOT exhaustive: of {self.subset_size} alone there are "
+                f"{self.n_subsets:,}."
+            )
         return (
-            f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments, and all smaller ones: {n_all:,} in "
-            f"all, on {self.n_algos} algorithms. Shards: {self.n_shards}; stored already: {self.n_shards - len(self.missing)}."
+            f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments, and all smaller ones: "
+            f"{self.n_all:,} in all, on {self.n_algos} algorithms. Shards: {self.n_shards}; stored already: "
+            f"{self.n_shards - len(self.missing)}.{time}"
         )
 
     def described(self) -> dict[str, Any]:
@@ -57,6 +71,7 @@ class SearchPlan:
             "n_subsets": self.n_subsets,
             "n_shards": self.n_shards,
             "n_missing": len(self.missing),
+            "seconds": self.seconds,
             "missing": self.missing_ranges,
             "out": str(self.folder.root),
             "slurm": str(self.folder.slurm),
@@ -64,7 +79,7 @@ class SearchPlan:
         }
 
 
-def plan_search(problem: Problem, settings: Settings, folder: SearchFolder, n_shards: int) -> SearchPlan:
+def plan_search(problem: Problem, settings: Settings, folder: SearchFolder, n_shards: int, seconds: float) -> SearchPlan:
     """Look which of so many shards of a search are stored.
 
     Raises
@@ -75,4 +90,6 @@ def plan_search(problem: Problem, settings: Settings, folder: SearchFolder, n_sh
     stored = set(stored_shards(folder.shards, problem, settings, range(n_shards), n_shards))
     missing = tuple(shard_index for shard_index in range(n_shards) if shard_index not in stored)
     n_algos, n_envs = problem.X.shape
-    return SearchPlan(folder, n_algos, n_envs, settings.subset_size, n_shards, missing)
+    size = settings.subset_size
+    n_subsets, n_all = candidates(problem, settings, size).n_subsets, n_to_search(problem, settings)
+    return SearchPlan(folder, n_algos, n_envs, size, n_subsets, n_all, n_shards, missing, seconds, settings.beam)

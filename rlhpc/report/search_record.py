@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import comb
 from typing import Any
+
+import numpy as np
 
 from rlhpc import __version__
 from rlhpc.errors import DatasetError
@@ -13,6 +14,7 @@ from rlhpc.files import file_digest
 from rlhpc.report.search_input import SearchInput
 from rlhpc.results import normalise
 from rlhpc.search import RULES, Best, Ranked, Settings, describe_size, make_ranking, nest, problem_hash
+from rlhpc.search.compiled.tally import bin_edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +60,21 @@ def search_record(given: SearchInput, settings: Settings, best: Sequence[Best]) 
         If not one subset of the largest size could be searched.
     """
     problem, size = given.problem, settings.subset_size
-    if not len(best[0].ranks):
+    if not len(best[0].subsets):
         raise DatasetError(
             f"no subset of {size} environments has more than {settings.n_parameters} algorithms with all of its scores. Give a "
             "smaller size, or add scores."
         )
     return SearchRecord(
-        head=_head(given, settings, best[0]),
+        head=_head(given, settings, best),
         ranking=tuple(make_ranking(problem, settings, best[0])),
         sizes=tuple(describe_size(problem, settings, size) for size in nest(problem, settings, best)),
     )
 
 
-def _head(given: SearchInput, settings: Settings, best: Best) -> dict[str, Any]:
+def _head(given: SearchInput, settings: Settings, every: Sequence[Best]) -> dict[str, Any]:
     """Say what was searched, and by which rules."""
-    problem = given.problem
+    problem, best = given.problem, every[0]
     return {
         "version": __version__,
         "dataset": str(given.path),
@@ -82,8 +84,17 @@ def _head(given: SearchInput, settings: Settings, best: Best) -> dict[str, Any]:
         **asdict(settings),
         "n_envs": len(problem.env_ids),
         "n_algos": len(problem.algos),
-        "n_subsets": comb(len(problem.env_ids), settings.subset_size),
+        "n_subsets": best.n_subsets,
+        "exhaustive": all(part.exhaustive for part in every),
+        "exhaustive_sizes": [part.subset_size for part in every if part.exhaustive],
+        "n_searched": best.n_searched,
         "n_unsearchable": best.n_unsearchable,
+        "n_recomputed": best.n_recomputed,
+        "histogram": [
+            {"from": low, "to": high, "n_subsets": int(best.histogram[place])}
+            for place in np.flatnonzero(best.histogram)
+            for low, high in [bin_edges(int(place))]
+        ],
         "rules": normalise.RULES | RULES,
         "algos": list(problem.algos),
         "left_out": [{"algo": algo, "reason": "no score"} for algo in given.left_out],

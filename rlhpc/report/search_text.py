@@ -38,16 +38,39 @@ def warnings(record: SearchRecord) -> list[str]:
 
 def _sentences(head: Mapping[str, Any]) -> Iterator[str]:
     subsets = f"{head['n_subsets']:,} subsets of {head['subset_size']} of {head['n_envs']} environments"
-    rules = f"{min(head['n_folds'], head['n_algos'])} folds, {'an' if head['fit_intercept'] else 'no'} intercept"
-    yield f"Searched all {subsets}, and all smaller ones, on {head['n_algos']} algorithms: {rules}."
+    if head["exhaustive"]:
+        yield f"Searched all {subsets}, and all smaller ones, on {head['n_algos']} algorithms: {rules(head)}."
+    else:
+        yield (
+            f"Searched {head['n_searched']:,} of the {subsets}, a beam of {head['beam']}, on {head['n_algos']} algorithms: "
+            f"{rules(head)}. NOT exhaustive: there may be a better subset."
+        )
+    for names, how in ((head["forced"], "In every subset"), (head["excluded"], "In no subset")):
+        if names:
+            yield f"{how}: {', '.join(names)}."
     if head["n_unsearchable"]:
         those = f"{head['n_unsearchable']:,} of those of {head['subset_size']}"
         yield f"{those} have too few algorithms with all of their scores and are not ranked."
+    if head["n_recomputed"]:
+        those = f"{head['n_recomputed']:,} of those of {head['subset_size']}"
+        yield f"{those} are nearly collinear, and were computed by an exact method."
     if head["left_out"]:
         yield f"Left out, without any score: {', '.join(one['algo'] for one in head['left_out'])}."
     if head["without_relative_error"]:
         named = ", ".join(head["without_relative_error"])
         yield f"Not counted in relative errors, because the benchmark score is 0: {named}."
+
+
+def rules(head: Mapping[str, Any]) -> str:
+    """Say by which rules a search went, such as ``10 folds, no intercept``."""
+    said = [f"{min(head['n_folds'], head['n_algos'])} folds", f"{'an' if head['fit_intercept'] else 'no'} intercept"]
+    if head["fold_rule"] == "drawn":
+        said[0] += " drawn for each subset"
+    if head["ridge"]:
+        said.append(f"ridge {head['ridge']:g}")
+    if head["rank_by"] == "in_sample":
+        said.append(f"the best {head['keep']:,} by in-sample error in order of their CV MSE")
+    return ", ".join(said)
 
 
 def _best_rows(ranking: Sequence[Ranked]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from rlhpc.report.case_study import to_score
 from rlhpc.report.search_folder import Claimed, FoundSearch
 from rlhpc.report.verdict import sentences
 from rlhpc.search.evaluation import guess_mse
-from rlhpc.search.kernel import relative_errors
 from rlhpc.search.problem import Problem
+from rlhpc.search.regression import relative_errors
 from rlhpc.search.trust import BEST, RULE, Choice, HeldOut, HeldOuts, Honest, honest_errors, judge
 
 NONE_PREDICTED = "No algorithm that was left out has every score of the subset that was chosen without it."
@@ -55,7 +55,10 @@ def trust_record(found: FoundSearch, held_outs: HeldOuts, no_figure: str) -> dic
         "n_algos": len(problem.algos),
         "n_envs": len(problem.env_ids),
         **asdict(settings),
-        **{key: found.head[key] for key in ("n_subsets", "version", "dataset", "dataset_sha256", "problem_sha256")},
+        **{
+            key: found.head[key]
+            for key in ("n_subsets", "n_searched", "exhaustive", "version", "dataset", "dataset_sha256", "problem_sha256")
+        },
     }
     return dict(_plain(record))
 

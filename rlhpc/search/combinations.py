@@ -51,7 +51,7 @@ def unrank(ranks: Ints, n_envs: int, subset_size: int) -> Ints:
     rest = comb(n_envs, subset_size) - 1 - np.asarray(ranks, dtype=np.int64)
     subsets = np.empty((len(rest), subset_size), dtype=np.int64)
     for place in range(subset_size):
-        counts = np.array([comb(v, subset_size - place) for v in range(n_envs)], dtype=np.int64)
+        counts = np.array([min(comb(v, subset_size - place), MAX_SUBSETS) for v in range(n_envs)], dtype=np.int64)
         largest = np.searchsorted(counts, rest, side="right") - 1
         subsets[:, place] = n_envs - 1 - largest
         rest = rest - counts[largest]

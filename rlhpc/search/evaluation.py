@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.kernel import cv_mse, fit
+from rlhpc.search.best import subset_errors
 from rlhpc.search.problem import Problem
+from rlhpc.search.regression import errors_by, fit
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import subset_errors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,7 +68,7 @@ class OtherEnvs:
 def evaluate_single_envs(problem: Problem, settings: Settings) -> SingleEnvs:
     """Predict the benchmark score from each environment alone, by the rules of a search."""
     singles = np.arange(problem.X.shape[1])[:, None]
-    fitted = fit(problem.X, problem.y, singles, fit_intercept=settings.fit_intercept)
+    fitted = fit(problem.X, problem.y, singles, **settings.fitting)
     return SingleEnvs(subset_errors(problem, settings, singles), fitted.r2, fitted.relative_errors, fitted.n_algos)
 
 
@@ -79,7 +79,7 @@ def evaluate_other_envs(problem: Problem, settings: Settings, subset: Sequence[i
     ----------
     problem : Problem
     settings : Settings
-        ``fit_intercept`` decides whether the regressions have an intercept.
+        How to regress.
     subset : sequence of int
         Columns to predict from.
     """
@@ -94,17 +94,11 @@ def evaluate_other_envs(problem: Problem, settings: Settings, subset: Sequence[i
 def _predict_env(X: Floats, settings: Settings, subset: Sequence[int], target: int) -> tuple[float, float, int, bool]:
     """Predict one column of X from others: CV error, R2, number of algorithms, whether it is constant."""
     columns = np.array([subset], dtype=np.int64)
-    scored = X[~np.isnan(X[:, target])]
-    errors = cv_mse(
-        scored,
-        scored[:, target],
-        columns,
-        n_folds=settings.n_folds,
-        fold_seed=settings.fold_seed,
-        fit_intercept=settings.fit_intercept,
-    )
-    fitted = fit(scored, scored[:, target], columns, fit_intercept=settings.fit_intercept)
-    seen = scored[~np.isnan(scored[:, subset]).any(axis=1), target]
+    there = ~np.isnan(X[:, target])
+    scored, y = np.where(there[:, None], X, np.nan), np.where(there, X[:, target], 0.0)  # every algorithm keeps its fold
+    errors = errors_by(settings.rules(len(X)), scored, y, columns)
+    fitted = fit(scored, y, columns, **settings.fitting)
+    seen = y[~np.isnan(scored[:, subset]).any(axis=1)]
     return float(errors[0]), float(fitted.r2[0]), len(seen), len(seen) > 1 and bool(np.ptp(seen) == 0)
 
 
@@ -129,7 +123,7 @@ def predict(problem: Problem, settings: Settings, subset: Sequence[int], rows: S
         problem.X if rows is None else problem.X[rows],
         problem.y if rows is None else problem.y[rows],
         np.array([subset], dtype=np.int64),
-        fit_intercept=settings.fit_intercept,
+        **settings.fitting,
     )
     predicted: Floats = problem.X[:, subset] @ fitted.coefficients[0] + fitted.intercepts[0]
     return predicted

@@ -1,211 +1,256 @@
-"""The kernel: least squares, its cross-validated error and its fit, for many subsets at once.
+"""The kernel: the error of every subset in a range, at a cost that does not grow with the size of a subset.
 
-Each subset is a regression of its own, on the rows (algorithms) that have a score in all of its columns (environments).
-Rank-deficient subsets, such as duplicated or all-zero columns, take the solution of minimum norm.
+For a subset S of columns, and a fold f of the rows that have every score of S, let X_f, y_f be the rows of f, and G_f, c_f the
+sums of x x' and x y over all other rows. Least squares without f has the coefficients b_f = G_f^-1 c_f, and the error of S is
+
+    E(S) = mean over f of mean((y_f - X_f b_f)^2).
+
+Subsets are the paths of a tree: in lexicographic order, S and its successor differ in the last columns alone. *Sweeping* the
+cross-products by one column x_p regresses everything else on it:
+
+    c_j <- c_j - G_pj c_p / G_pp          G_ij <- G_ij - G_pi G_pj / G_pp
+    y_f <- y_f - x_pf c_p / G_pp          x_jf <- x_jf - x_pf G_pj / G_pp
+
+After the sweeps by all columns of S but two, the last two are left to solve for, and the swept y_f less their part *is* the
+residual. A parent is swept once for all of its leaves, and a leaf costs the same at every k. Folds are the lanes of vector
+instructions. No sum of squares is obtained as a difference, so that nothing cancels there. What does lose digits is a pivot G_pp
+that sweeps have made small: below a share of 3e-6, the subset is computed anew by orthogonal transformations, and
+counted. G_pp = 0 exactly, as of a column of zeros, is given the coefficient 0: the solution of least norm.
+
+Missing scores: free columns with gaps come first in the order of the search. Each choice of them fixes rows and folds, and the
+tree goes on over the columns without gaps. Where a subset has columns with gaps only, its parent's cross-products lose the rows
+that the last column lacks, and the k equations are solved for that one subset, at ten to twenty times the cost.
+
+References: M. J. Garside, 1965, The best sub-set in multiple linear regression analysis (sweeping through all subsets).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlhpc.search.folds import FOLD_SEED, N_FOLDS, assign_folds
+from rlhpc.search.compiled.exact import error_of
+from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.lanes import bits
+from rlhpc.search.compiled.last_complete import leaves
+from rlhpc.search.compiled.last_gappy import gappy_leaves
+from rlhpc.search.compiled.moments import build, sweep, take_rows
+from rlhpc.search.compiled.order import advance, unrank
+from rlhpc.search.compiled.rows import find_rows, weigh
+from rlhpc.search.compiled.table import Table
+from rlhpc.search.compiled.tally import (
+    BIN_SHIFT,
+    N_KEPT,
+    N_RECOMPUTED,
+    N_UNSEARCHABLE,
+    Tally,
+    compared,
+    keep,
+    limit,
+    make_tally,
+    rank_in_problem,
+)
+from rlhpc.search.compiled.work import Work, level_of, make_work
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
-# Singular values below this share of the largest are rounding noise: exact duplicates leave 1e-17 to 1e-15. A wider cutoff,
-# such as scikit-learn's default of 1e-6, would silently ignore an environment whose scores are small but real.
-RANK_CUTOFF = 1e-12
-BLOCK_FLOATS = 2**21  # of the largest array, 16 MiB; a block needs about five such
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """In-sample least squares of many subsets; NaN for a subset that is not searchable.
-
-    Attributes
-    ----------
-    coefficients : array of shape (n_subsets, subset_size)
-    intercepts : array of shape (n_subsets,)
-        Zeros without an intercept.
-    r2 : array of shape (n_subsets,)
-        1 - residual / total sum of squares about the mean; NaN where y does not vary.
-    relative_errors : array of shape (n_subsets,)
-        Mean of abs(predicted - true) / true benchmark score, in percent, where score = 10**y - 1. Algorithms whose true score
-        is zero have no relative error and are left out; NaN where none is left.
-    n_algos : array of shape (n_subsets,)
-        Rows with a score in every column of the subset.
-    """
-
-    coefficients: Floats
-    intercepts: Floats
-    r2: Floats
-    relative_errors: Floats
-    n_algos: Ints
+CHUNK = 2**16  # subsets that a thread takes at once: milliseconds, and many times what it costs to begin with them
+SMALL_CHUNK = 2**12  # of less, a thread of its own costs more than it is worth
 
 
-def cv_mse(  # noqa: PLR0913 - the three rules are keywords
-    X: Floats,
-    y: Floats,
-    subsets: Ints,
-    *,
-    n_folds: int = N_FOLDS,
-    fold_seed: int = FOLD_SEED,
-    fit_intercept: bool = False,
-) -> Floats:
-    """Compute the cross-validated error of every subset: the mean over folds of the mean squared error in a fold.
+def search_range(
+    table: Table, start: int, stop: int, n_kept: int, *, n_threads: int = 1, report: Callable[[int], object] = lambda _: None
+) -> Tally:
+    """Search a range of subsets; any division into ranges, and any number of threads, gives the same bits.
 
     Parameters
     ----------
-    X : array of shape (n_algos, n_envs)
-        NaN where a score is missing.
-    y : array of shape (n_algos,)
-        Finite.
-    subsets : array of shape (n_subsets, subset_size)
-        Columns of X.
-    n_folds, fold_seed : int
-        See `rlhpc.search.folds.assign_folds`; drawn on the rows that a subset has.
-    fit_intercept : bool
+    table : Table
+    start, stop : int
+        Half-open range of ranks in the order of the search, which is lexicographic in the columns of the table.
+    n_kept : int
+        How many of the best to keep.
+    n_threads : int
+    report : callable
+        Called with the number of subsets done since its last call; not by two threads at once.
 
     Returns
     -------
-    array of shape (n_subsets,)
-        Infinite for a subset that is not searchable: one with no more rows than parameters, its columns and the intercept.
+    Tally
+        The best first.
     """
-    errors = np.full(len(subsets), np.inf)
-    for places, A, b in _systems(X, y, subsets, subsets.shape[1] + fit_intercept, copies=min(n_folds, len(y))):
-        test_fold = assign_folds(A.shape[1], n_folds, fold_seed)
-        test = test_fold == np.arange(test_fold.max() + 1)[:, None]
-        coefficients, intercepts = _least_squares(A, b, ~test, fit_intercept=fit_intercept)
-        squared = (b[:, None] - _predict(A, coefficients, intercepts)) ** 2
-        fold_mse = np.where(test, squared, 0.0).sum(axis=2) / test.sum(axis=1)
-        errors[places] = fold_mse.mean(axis=1)
-    return errors
+    length = min(CHUNK, max(SMALL_CHUNK, -(-(stop - start) // n_threads)))
+    n_threads = min(n_threads, max(1, -(-(stop - start) // length)))
+    chunks, lock, over = iter(range(start, stop, length)), threading.Lock(), threading.Event()
+
+    def work_off() -> Tally:
+        tally, work = make_tally(n_kept), make_work(table)
+        try:
+            while not over.is_set():
+                with lock:
+                    begin = next(chunks, stop)
+                if begin >= stop:
+                    break
+                end = min(begin + length, stop)
+                scan(table, begin, end, tally, work)
+                with lock:
+                    report(end - begin)
+        except BaseException:
+            over.set()
+            raise
+        return tally
+
+    if n_threads == 1:
+        return join_tallies([work_off()], n_kept)
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            return join_tallies([one.result() for one in [pool.submit(work_off) for _ in range(n_threads)]], n_kept)
+        finally:
+            over.set()
 
 
-def fit(X: Floats, y: Floats, subsets: Ints, *, fit_intercept: bool = False) -> Fit:
-    """Fit every subset to all of its rows.
+def join_tallies(tallies: list[Tally], n_kept: int) -> Tally:
+    """Join what was found in several ranges: the best `n_kept` of all, in order, and sums."""
+    errors = np.concatenate([one.errors[: one.counts[N_KEPT]] for one in tallies])
+    ranks = np.concatenate([one.ranks[: one.counts[N_KEPT]] for one in tallies])
+    order = np.lexsort((ranks, errors))[:n_kept]
+    counts = np.sum([one.counts for one in tallies], axis=0)
+    counts[N_KEPT] = len(order)
+    return Tally(errors[order], ranks[order], np.sum([one.histogram for one in tallies], axis=0), counts)
 
-    Parameters
-    ----------
-    X, y, subsets, fit_intercept
-        As in `cv_mse`.
+
+@compiled
+def scan(table: Table, start: int, stop: int, tally: Tally, work: Work) -> None:
+    """Add the subsets from rank `start` to `stop` to a tally."""
+    n_free, subset, rank = len(table.places), work.subset, start
+    unrank(start, n_free, table.n_choose, subset)
+    while rank < stop:
+        n_gappy = 0
+        while n_gappy < table.size and subset[n_gappy] < table.n_gappy:
+            n_gappy += 1
+        if n_gappy == table.size and not table.rules.drawn:
+            rank += _scan_gappy(table, stop - rank, tally, work)
+        else:
+            rank += _scan_tree(table, n_gappy, stop - rank, tally, work)
+        advance(subset, 0, n_free)
+
+
+@compiled
+def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work) -> int:
+    """Add the subset, and those after it that differ in the last column, as long as that has gaps; return how many."""
+    subset, columns, n_before = work.subset, work.columns, 1 + table.n_fixed
+    last = table.size - 1
+    for i in range(last):
+        columns[n_before + i] = n_before + subset[i]
+    n, first = n_before + last, subset[last]
+    n_leaves = min(table.n_gappy - first, n_most)
+    n_rows = find_rows(table, columns, n, work.mask, work.row_in, work.weights)
+    level = level_of(work, 0)
+    take_rows(table, columns, n, work.mask, work.row_in, level.R, level.r)
+    build(table, columns, n, n, level, work.bound)
+    gappy_leaves(table, work, level, n, n_before + first, n_before + first + n_leaves, n_rows)
+    _add(table, tally, work, first, n_leaves, False)
+    return int(n_leaves)
+
+
+@compiled
+def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work) -> int:
+    """Add the subset, and those after it that have the same columns with gaps, and with them rows and folds; return how many."""
+    subset, columns = work.subset, work.columns
+    n_complete, n_left = len(table.places) - table.n_gappy, table.size - n_gappy
+    n = 1 + table.n_fixed
+    for i in range(n_gappy):
+        columns[n] = 1 + table.n_fixed + subset[i]
+        n += 1
+    n_rows = find_rows(table, columns, n, work.mask, work.row_in, work.weights)
+    n_used = weigh(work.weights, n_rows, table.rules.in_sample)
+    if n_rows <= table.n_fixed + table.size or n_used < 2:
+        return _pass_over(table, n_gappy, n_most, tally, work)
+    n_before = n if n_left else n - 1  # columns that every subset here has, but the last; the next are leaves
+    if n_left:
+        for i in range(n_complete):
+            columns[n] = 1 + table.n_fixed + table.n_gappy + i
+            n += 1
+    level = level_of(work, 0)
+    take_rows(table, columns, n, work.mask, work.row_in, level.R, level.r)
+    n_pairs = n if n_left > 1 else n_before
+    build(table, columns, n, n_pairs, level, work.bound)
+    work.uncertain[0] = False
+    for pivot in range(n_before - 1):
+        work.uncertain[0] |= sweep(level, level, pivot, pivot <= 1, n, n_pairs, table.n_slots_each, work.bound, work.after_first)
+    return _descend(table, n_gappy, n_before, n_most, tally, work)
+
+
+@compiled
+def _pass_over(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work) -> int:
+    """Count the subset, and those after it that have the same columns with gaps, as not searchable; return how many."""
+    subset, n_free, n_passed = work.subset, len(table.places), 0
+    while n_passed < n_most:
+        last = table.size - 1
+        n_same = min(n_free - subset[last], n_most - n_passed) if n_gappy < table.size else 1
+        n_passed += n_same
+        if n_gappy == table.size:
+            break
+        subset[last] = n_free - 1
+        if advance(subset, n_gappy, n_free) < 0:
+            break
+    tally.counts[N_UNSEARCHABLE] += n_passed
+    return n_passed
+
+
+@compiled
+def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tally, work: Work) -> int:
+    """Walk the tree over the columns without gaps, from the subset on; return how many subsets were added.
+
+    Level d is swept by the first d columns of the subset after those with gaps; levels that the next subset shares stay.
     """
-    n_subsets, subset_size = subsets.shape
-    coefficients = np.full((n_subsets, subset_size), np.nan)
-    intercepts, r2, relative_errors = (np.full(n_subsets, np.nan) for _ in range(3))
-    for places, A, b in _systems(X, y, subsets, subset_size + fit_intercept, copies=1):
-        every_row = np.ones((1, A.shape[1]), dtype=bool)
-        beta, alpha = _least_squares(A, b, every_row, fit_intercept=fit_intercept)
-        predicted = _predict(A, beta, alpha)[:, 0]
-        coefficients[places], intercepts[places] = beta[:, 0], alpha[:, 0]
-        r2[places] = _r2(b, predicted)
-        relative_errors[places] = _relative_error(b, predicted)
-    return Fit(coefficients, intercepts, r2, relative_errors, _complete(X, subsets).sum(axis=1))
+    subset, n_each, n_free = work.subset, table.n_slots_each, len(table.places)
+    n = n_before + n_free - table.n_gappy
+    n_left = table.size - n_gappy
+    deepest, last, n_done, shared = max(n_left - 1, 0), table.size - 1, 0, 0
+    while n_done < n_most:
+        for depth in range(shared, deepest):
+            pivot = n_before - 1 if depth == 0 else n_before + subset[n_gappy + depth - 1] - table.n_gappy
+            first = n_before - 1 + depth <= 1  # of the pivots before, one is of zeros
+            above, below = level_of(work, depth), level_of(work, depth + 1)
+            uncertain = sweep(above, below, pivot, first, n, n, n_each, work.bound, work.after_first)
+            work.uncertain[depth + 1] = work.uncertain[depth] or uncertain
+        pivot = n_before - 1 if deepest == 0 else n_before + subset[last - 1] - table.n_gappy
+        leaf = subset[last]
+        n_leaves = min(n_free - leaf, n_most - n_done) if n_left else 1
+        begin = n_before + leaf - table.n_gappy if n_left else n_before
+        leaves(table, level_of(work, deepest), work, pivot, n_before - 1 + deepest <= 1, begin, begin + n_leaves)
+        _add(table, tally, work, leaf, n_leaves, work.uncertain[deepest])
+        n_done += n_leaves
+        if not n_left:
+            break
+        subset[last] = n_free - 1
+        changed = advance(subset, n_gappy, n_free)
+        if changed < 0:
+            break
+        shared = min(changed - n_gappy + 1, deepest)
+    return n_done
 
 
-def _complete(X: Floats, subsets: Ints) -> Bools:
-    """Tell which rows have a score in every column of a subset, shape (n_subsets, n_algos)."""
-    complete: Bools = np.all(~np.isnan(X)[:, subsets], axis=2).T
-    return complete
-
-
-def _systems(X: Floats, y: Floats, subsets: Ints, n_parameters: int, copies: int) -> Iterator[tuple[Ints, Floats, Floats]]:
-    """Yield blocks of searchable subsets that have the same number of rows.
-
-    Yields
-    ------
-    places : array of shape (n,)
-        Of these subsets in `subsets`.
-    A : array of shape (n, n_rows, subset_size)
-    b : array of shape (n, n_rows)
-    """
-    n_algos, subset_size = len(y), subsets.shape[1]
-    length = max(1, BLOCK_FLOATS // (copies * n_algos * subset_size))
-    for start in range(0, len(subsets), length):
-        block = subsets[start : start + length]
-        complete = _complete(X, block)
-        n_rows = complete.sum(axis=1)
-        for count in np.unique(n_rows[n_rows > n_parameters]):
-            places = np.flatnonzero(n_rows == count)
-            rows = np.nonzero(complete[places])[1].reshape(len(places), count)
-            yield start + places, X[rows[:, :, None], block[places][:, None, :]], y[rows]
-
-
-def _least_squares(A: Floats, b: Floats, train: Bools, *, fit_intercept: bool) -> tuple[Floats, Floats]:
-    """Solve least squares of minimum norm for every subset and every choice of training rows.
-
-    Rows outside the training are set to zero, which changes no solution and keeps all folds the same shape. Every system is
-    solved on its own, so that a result does not depend on what else is in the block.
-
-    Parameters
-    ----------
-    A : array of shape (n, n_rows, subset_size)
-    b : array of shape (n, n_rows)
-    train : array of shape (n_folds, n_rows)
-
-    Returns
-    -------
-    coefficients : array of shape (n, n_folds, subset_size)
-    intercepts : array of shape (n, n_folds)
-    """
-    A, b = A[:, None], b[:, None, :, None]  # (n, 1, n_rows, subset_size), (n, 1, n_rows, 1)
-    share = (train / train.sum(axis=1, keepdims=True))[:, None]  # (n_folds, 1, n_rows)
-    A_mean, b_mean = (share @ A, share @ b) if fit_intercept else (np.zeros((1, 1)), np.zeros((1, 1)))
-    A_train = np.where(train[..., None], _subtract(A, A_mean), 0.0)
-    b_train = np.where(train[..., None], b - b_mean, 0.0)
-    U, s, Vt = np.linalg.svd(A_train, full_matrices=False)
-    inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > RANK_CUTOFF * s[..., :1])
-    coefficients = Vt.mT @ (inverse[..., None] * (U.mT @ b_train))  # (n, n_folds, subset_size, 1)
-    intercepts = b_mean - A_mean @ coefficients if fit_intercept else np.zeros((*s.shape[:2], 1, 1))
-    return coefficients[..., 0], intercepts[..., 0, 0]
-
-
-def _subtract(A: Floats, mean: Floats) -> Floats:
-    """Centre A; a difference within the rounding of the mean is zero, or a constant column would pass for a real one."""
-    centred = A - mean
-    rounding = 4 * A.shape[-2] * np.finfo(np.float64).eps
-    return np.where(np.abs(centred) <= rounding * np.abs(mean), 0.0, centred)
-
-
-def _predict(A: Floats, coefficients: Floats, intercepts: Floats) -> Floats:
-    """Predict every row by the coefficients of every fold, shape (n, n_folds, n_rows)."""
-    predicted: Floats = (A[:, None] @ coefficients[..., None])[..., 0] + intercepts[..., None]
-    return predicted
-
-
-def _r2(b: Floats, predicted: Floats) -> Floats:
-    """Compute the coefficient of determination of each subset, shape (n,)."""
-    residual = ((b - predicted) ** 2).sum(axis=1)
-    total = ((b - b.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    unexplained = np.divide(residual, total, out=np.full(len(b), np.nan), where=np.ptp(b, axis=1) > 0)
-    r2: Floats = 1.0 - unexplained
-    return r2
-
-
-def _relative_error(b: Floats, predicted: Floats) -> Floats:
-    """Compute the mean relative error of each subset's predicted scores, in percent, shape (n,)."""
-    relative = relative_errors(b, predicted)
-    counted = ~np.isnan(relative)
-    total, n_counted = np.where(counted, relative, 0.0).sum(axis=1), counted.sum(axis=1)
-    mean: Floats = np.divide(total, n_counted, out=np.full(len(b), np.nan), where=n_counted > 0)
-    return mean
-
-
-def relative_errors(y: Floats, predicted: Floats) -> Floats:
-    """Compute abs(predicted - true) / true benchmark score in percent, score = 10**y - 1; NaN where the true one is zero.
-
-    Parameters
-    ----------
-    y, predicted : arrays of the same shape
-        Log benchmark scores.
-    """
-    with np.errstate(over="ignore"):  # a prediction beyond 10**308 is infinitely wrong
-        true, guess = 10.0**y - 1.0, 10.0**predicted - 1.0
-        relative: Floats = np.divide(100.0 * np.abs(guess - true), np.abs(true), out=np.full_like(true, np.nan), where=true != 0)
-    return relative
+@compiled
+def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, uncertain: bool) -> None:
+    """Add the errors of the subsets that end with the free columns from `first` on."""
+    subset, columns, size, worst = work.subset, work.exact_columns, table.size, limit(tally)
+    n_forced = len(columns) - size
+    for i in range(n_leaves):
+        subset[size - 1] = first + i
+        error = work.errors[i]
+        if uncertain or not error >= 0.0:
+            for j in range(size):
+                columns[n_forced + j] = 1 + table.n_fixed + subset[j]
+            error = error_of(table.X_raw, table.there, table.y_raw, columns, table.rules, work.bench)
+            tally.counts[N_RECOMPUTED] += 1
+        if not error < math.inf:
+            tally.counts[N_UNSEARCHABLE] += 1
+            continue
+        tally.histogram[bits(error) >> BIN_SHIFT] += 1
+        if error <= worst:
+            rank = rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset)
+            worst = keep(tally, compared(error), rank)

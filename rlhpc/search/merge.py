@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rlhpc import __version__
 from rlhpc.errors import IncompleteSearchError
+from rlhpc.search.best import Best, polish
 from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import Best, Shard, join, read_shard, shard_name, spell_names
+from rlhpc.search.shard import Shard, read_shard, shard_name, spell_names
 
 
 def read_shards(folder: Path, n_shards: int | None = None) -> list[Shard]:
@@ -58,7 +59,7 @@ def merge(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> tupl
     Returns
     -------
     tuple of Best
-        One for each size, from ``settings.subset_size`` down to 1, over all of its ranks.
+        One for each of ``settings.sizes``, over all of its ranks.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def merge(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> tupl
     faults = [*_strangers(problem, settings, shards)] or [*_holes(shards)]
     if faults:
         raise IncompleteSearchError("\n".join(faults))
-    return tuple(join(list(parts), settings.keep) for parts in zip(*(shard.best for shard in shards), strict=True))
+    return tuple(polish(problem, settings, parts) for parts in zip(*(shard.found for shard in shards), strict=True))
 
 
 def _strangers(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> Iterator[str]:

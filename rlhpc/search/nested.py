@@ -8,10 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
-from rlhpc.search.combinations import unrank
+from rlhpc.search.best import Best, subset_errors
 from rlhpc.search.problem import Problem
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import Best, subset_errors
 
 Scored = tuple[tuple[int, ...], float]  # a subset's columns, its CV error
 
@@ -50,21 +49,22 @@ def nest(problem: Problem, settings: Settings, best: Sequence[Best]) -> tuple[Si
     tuple of Size
         The largest first, where nested and best are the same.
     """
-    firsts = [_first(part, problem.X.shape[1]) for part in best]
+    firsts = [_first(part) for part in best]
     nested = [firsts[0]]
     for _ in firsts[1:]:
         nested.append(_best_inside(problem, settings, nested[-1][0]))
     return tuple(Size(len(inner[0]), *inner, *first) for inner, first in zip(nested, firsts, strict=True))
 
 
-def _first(part: Best, n_envs: int) -> Scored:
+def _first(part: Best) -> Scored:
     """Return the best subset of one size."""
-    return tuple(unrank(part.ranks[:1], n_envs, part.subset_size)[0].tolist()), float(part.cv_mse[0])
+    return tuple(part.subsets[0].tolist()), float(part.cv_mse[0])
 
 
 def _best_inside(problem: Problem, settings: Settings, subset: tuple[int, ...]) -> Scored:
-    """Return the best subset with one environment less; of equals, the first in lexicographic order."""
-    inside = np.array(list(combinations(subset, len(subset) - 1)))
+    """Return the best subset with one environment less, none of them forced; of equals, the first in lexicographic order."""
+    forced = {column for column in subset if problem.env_ids[column] in settings.forced}
+    inside = np.array([shorter for shorter in combinations(subset, len(subset) - 1) if forced <= {*shorter}])
     errors = subset_errors(problem, settings, inside)
     first = int(errors.argmin())
     return tuple(inside[first].tolist()), float(errors[first])

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rlhpc.search.combinations import unrank
-from rlhpc.search.kernel import fit
+from rlhpc.search.best import Best
 from rlhpc.search.nested import Size
 from rlhpc.search.problem import Problem
+from rlhpc.search.regression import fit
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import Best
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Ranked:
         Environments.
     cv_mse : float
     r2, relative_error : float or None
-        In-sample, as in `rlhpc.search.kernel.Fit`; None where undefined or infinite. Relative errors in percent.
+        In-sample, as in `rlhpc.search.regression.Fit`; None where undefined or infinite. Relative errors in percent.
     coefficients : tuple of float
         One for each environment of the subset.
     intercept : float
@@ -45,8 +44,7 @@ class Ranked:
 
 def make_ranking(problem: Problem, settings: Settings, best: Best) -> list[Ranked]:
     """Describe the best subsets of one size, the best first."""
-    subsets = unrank(best.ranks, len(problem.env_ids), best.subset_size)
-    return describe(problem, settings, subsets.tolist(), best.cv_mse.tolist())
+    return describe(problem, settings, best.subsets.tolist(), best.cv_mse.tolist())
 
 
 def describe_size(problem: Problem, settings: Settings, size: Size) -> dict[str, Ranked]:
@@ -67,7 +65,7 @@ def describe(problem: Problem, settings: Settings, subsets: Sequence[Sequence[in
     cv_mse : sequence of float
         The CV error of each subset.
     """
-    fitted = fit(problem.X, problem.y, np.array(subsets, dtype=np.int64), fit_intercept=settings.fit_intercept)
+    fitted = fit(problem.X, problem.y, np.array(subsets, dtype=np.int64), **settings.fitting)
     return [
         Ranked(
             subset=tuple(problem.env_ids[env] for env in subset),

@@ -1,4 +1,4 @@
-"""One shard of a search: the best subsets of every size within its ranges of ranks."""
+"""One shard of a search: what was found of every size within its ranges of ranks, and the file that holds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +15,14 @@ from numpy.typing import NDArray
 from rlhpc import __version__
 from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.files import atomic_write
-from rlhpc.search.combinations import shard_range, unrank
-from rlhpc.search.kernel import cv_mse
+from rlhpc.search.best import Found, find
+from rlhpc.search.candidates import candidates
+from rlhpc.search.combinations import shard_range
+from rlhpc.search.compiled.tally import N_BINS
 from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-BLOCK_SUBSETS = 8_192  # between two reports of progress
-
 MAX_NAMED = 20  # names of shards that an error spells out
-
-DIGITS = 12  # of an error
-EXACT = 1e-24  # an error below is zero: predictions are off by the rounding of numbers around 1
-LEAST_POWER = -25
-SCALES = np.array([float(f"1e{DIGITS - 1 - power}") for power in range(LEAST_POWER, 309)])  # exact decimals, by power of ten
-
-
-@dataclass(frozen=True, eq=False)
-class Best:
-    """The best subsets of one size within a range of lexicographic ranks.
-
-    Attributes
-    ----------
-    subset_size : int
-    start, stop : int
-        The half-open range searched.
-    n_unsearchable : int
-        Subsets in it with no more complete rows than parameters.
-    ranks : array of shape (n,)
-        Ordered by error, ties by rank; at most ``Settings.keep`` of them.
-    cv_mse : array of shape (n,)
-    """
-
-    subset_size: int
-    start: int
-    stop: int
-    n_unsearchable: int
-    ranks: Ints
-    cv_mse: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +37,8 @@ class Shard:
     settings : Settings
     version : str
         Of rlhpc.
-    best : tuple of Best
-        One for each size, from ``settings.subset_size`` down to 1.
+    found : tuple of Found
+        One for each of ``settings.sizes``.
     """
 
     shard_index: int
@@ -79,7 +46,7 @@ class Shard:
     problem_hash: str
     settings: Settings
     version: str
-    best: tuple[Best, ...]
+    found: tuple[Found, ...]
 
     @property
     def name(self) -> str:
@@ -103,18 +70,25 @@ def spell_names(names: Sequence[str]) -> str:
     return f"{', '.join(names[:MAX_NAMED])}{more}"
 
 
-def n_shard_subsets(shard_index: int, n_shards: int, n_envs: int, subset_size: int) -> int:
-    """Count the subsets of every size up to `subset_size` that one shard searches."""
-    ranges = (shard_range(shard_index, n_shards, comb(n_envs, size)) for size in range(1, subset_size + 1))
+def n_shard_subsets(problem: Problem, settings: Settings, shard_index: int = 0, n_shards: int = 1) -> int:
+    """Count the subsets of every size that one shard searches; the only shard of 1 is the whole."""
+    ranges = (_range(problem, settings, size, shard_index, n_shards) for size in settings.sizes)
     return sum(stop - start for start, stop in ranges)
 
 
-def search_shard(
+def _range(problem: Problem, settings: Settings, subset_size: int, shard_index: int, n_shards: int) -> tuple[int, int]:
+    """Return the range of one size that belongs to a shard."""
+    return shard_range(shard_index, n_shards, candidates(problem, settings, subset_size).n_subsets)
+
+
+def search_shard(  # noqa: PLR0913 - what to search, which part, and how
     problem: Problem,
     settings: Settings,
     shard_index: int = 0,
     n_shards: int = 1,
-    advance: Callable[[int], object] = lambda _: None,
+    *,
+    n_threads: int = 1,
+    report: Callable[[int], object] = lambda _: None,
 ) -> Shard:
     """Search one shard's share of every size; the only shard of 1 is the whole.
 
@@ -122,72 +96,25 @@ def search_shard(
     ----------
     problem : Problem
     settings : Settings
+        Without a beam.
     shard_index, n_shards : int
-    advance : callable
+    n_threads : int
+    report : callable
         Called with the number of subsets done since its last call.
     """
-    settings.check(*problem.X.shape)
-    n_envs = problem.X.shape[1]
-    best = tuple(
-        _search_range(problem, settings, size, range(*shard_range(shard_index, n_shards, comb(n_envs, size))), advance)
-        for size in range(settings.subset_size, 0, -1)
+    settings.check(problem)
+    found = tuple(
+        find(
+            problem,
+            settings,
+            size,
+            *_range(problem, settings, size, shard_index, n_shards),
+            n_threads=n_threads,
+            report=report,
+        )
+        for size in settings.sizes
     )
-    return Shard(shard_index, n_shards, problem_hash(problem), settings, __version__, best)
-
-
-def _search_range(problem: Problem, settings: Settings, subset_size: int, ranks: range, advance: Callable[[int], object]) -> Best:
-    """Search a range of ranks in blocks, so that memory does not grow with it."""
-    best = Best(subset_size, ranks.start, ranks.start, 0, np.empty(0, dtype=np.int64), np.empty(0))
-    for start in range(ranks.start, ranks.stop, BLOCK_SUBSETS):
-        block = np.arange(start, min(start + BLOCK_SUBSETS, ranks.stop))
-        errors = subset_errors(problem, settings, unrank(block, problem.X.shape[1], subset_size))
-        found = np.isfinite(errors)
-        n_unsearchable = int(np.count_nonzero(~found))
-        searched = Best(subset_size, start, start + len(block), n_unsearchable, block[found], errors[found])
-        best = join([best, searched], settings.keep)
-        advance(len(block))
-    return best
-
-
-def subset_errors(problem: Problem, settings: Settings, subsets: Ints) -> Floats:
-    """Compute the CV error of subsets of a problem, by the rules of a search; see `rlhpc.search.kernel.cv_mse`.
-
-    Subsets that are equal, such as those of duplicated environments, differ in the last bits of their errors by rounding noise.
-    These bits are cut off, so that they tie.
-    """
-    errors = cv_mse(
-        problem.X,
-        problem.y,
-        subsets,
-        n_folds=settings.n_folds,
-        fold_seed=settings.fold_seed,
-        fit_intercept=settings.fit_intercept,
-    )
-    return _cut(errors)
-
-
-def _cut(errors: Floats) -> Floats:
-    """Round errors to `DIGITS` significant digits, and those below `EXACT` to 0; infinite ones stay."""
-    cut = np.where(errors < EXACT, 0.0, errors)
-    there = np.isfinite(cut) & (cut > 0)
-    scales = SCALES[np.floor(np.log10(cut[there])).astype(np.int64) - LEAST_POWER]
-    cut[there] = np.round(cut[there] * scales) / scales
-    return cut
-
-
-def join(parts: list[Best], keep: int) -> Best:
-    """Join the best of adjoining ranges of one size: the best `keep` of all of them.
-
-    Parameters
-    ----------
-    parts : list of Best
-        In the order of their ranges.
-    keep : int
-    """
-    ranks, errors = np.concatenate([part.ranks for part in parts]), np.concatenate([part.cv_mse for part in parts])
-    order = np.argsort(errors, kind="stable")[:keep]  # equals are in the order of ranks already
-    n_unsearchable = sum(part.n_unsearchable for part in parts)
-    return Best(parts[0].subset_size, parts[0].start, parts[-1].stop, n_unsearchable, ranks[order], errors[order])
+    return Shard(shard_index, n_shards, problem_hash(problem), settings, __version__, found)
 
 
 def write_shard(shard: Shard, folder: Path) -> Path:
@@ -200,11 +127,13 @@ def write_shard(shard: Shard, folder: Path) -> Path:
     """
     path = folder / f"{shard.name}.npz"
     _refuse_other(path, shard)
-    head = {name: value for name, value in asdict(shard).items() if name != "best"}
-    arrays: dict[str, Any] = {"head": np.array(json.dumps(head))}
-    for part in shard.best:
-        arrays[f"ranks_{part.subset_size}"], arrays[f"cv_mse_{part.subset_size}"] = part.ranks, part.cv_mse
-        arrays[f"range_{part.subset_size}"] = np.array([part.start, part.stop, part.n_unsearchable], dtype=np.int64)
+    head = {name: value for name, value in vars(shard).items() if name not in {"settings", "found"}}
+    arrays: dict[str, Any] = {"head": np.array(json.dumps({**head, "settings": asdict(shard.settings)}))}
+    for part in shard.found:
+        counts = np.array([part.start, part.stop, part.n_unsearchable, part.n_recomputed], dtype=np.int64)
+        bins = np.flatnonzero(part.histogram)  # few of thousands
+        values = {"counts": counts, "ranks": part.ranks, "errors": part.errors, "bins": bins, "in_bin": part.histogram[bins]}
+        arrays |= {f"{name}_{part.subset_size}": value for name, value in values.items()}
     with atomic_write(path) as stream:
         np.savez(stream, **arrays)
     return path
@@ -275,16 +204,29 @@ def read_shard(path: Path) -> Shard:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             head = json.loads(str(arrays["head"]))
             settings = Settings(**head.pop("settings"))
-            best = tuple(_read_best(arrays, size) for size in range(settings.subset_size, 0, -1))
-        return Shard(**head, settings=settings, best=best)
+            found = tuple(_read_found(arrays, size) for size in settings.sizes)
+        return Shard(**head, settings=settings, found=found)
     # RuntimeError: a flipped bit of an archive can also look like encryption or an unknown compression.
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, InputError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        RuntimeError,
+        InputError,
+        zipfile.BadZipFile,
+    ) as error:
         reason = f"{type(error).__name__}: {error}"
         message = f"the shard '{path}' cannot be read ({reason}). Delete it and search that shard again."
         raise IncompleteSearchError(message) from error
 
 
-def _read_best(arrays: Mapping[str, NDArray[Any]], subset_size: int) -> Best:
-    """Read the best of one size."""
-    start, stop, n_unsearchable = arrays[f"range_{subset_size}"].tolist()
-    return Best(subset_size, start, stop, n_unsearchable, arrays[f"ranks_{subset_size}"], arrays[f"cv_mse_{subset_size}"])
+def _read_found(arrays: Mapping[str, NDArray[Any]], subset_size: int) -> Found:
+    """Read what was found of one size."""
+    start, stop, n_unsearchable, n_recomputed = arrays[f"counts_{subset_size}"].tolist()
+    ranks, errors, bins, in_bin = (arrays[f"{name}_{subset_size}"] for name in ("ranks", "errors", "bins", "in_bin"))
+    histogram = np.zeros(N_BINS, dtype=np.int64)
+    histogram[bins] = in_bin
+    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, ranks, errors, histogram)

@@ -15,13 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.combinations import unrank
 from rlhpc.search.evaluation import predict
-from rlhpc.search.kernel import relative_errors
 from rlhpc.search.nested import nest
 from rlhpc.search.problem import Problem
+from rlhpc.search.regression import relative_errors
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import n_shard_subsets, search_shard
+from rlhpc.search.whole import n_to_search, search
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +29,7 @@ MIN_ALGOS = 4  # below, a search without one of them has two algorithms or fewer
 # algorithms, 22 times with 10 and 6 times with 15 to 20.
 ENOUGH_ALGOS = 10
 BELIEVABLE_ALGOS = 30  # with which the claimed error was 1.7 times too small
-MAX_REGRESSIONS = 20_000_000  # two to five minutes: 70,000 (k = 4) to 160,000 (k = 3) a second on one core
+MAX_REGRESSIONS = 2_000_000_000  # eight seconds on one core; two minutes where gaps are scattered over all environments
 
 Choice = Literal["best", "nested"]
 BEST: Choice = "best"  # of all subsets of its size
@@ -105,7 +104,7 @@ class Honest:
 
 def n_regressions(problem: Problem, settings: Settings) -> int:
     """Count the regressions that redoing the search without each algorithm takes: subsets x folds x algorithms."""
-    n_algos, n_subsets = len(problem.algos), n_shard_subsets(0, 1, len(problem.env_ids), settings.subset_size)
+    n_algos, n_subsets = len(problem.algos), n_to_search(problem, settings)
     return n_algos * min(settings.n_folds, n_algos - 1) * n_subsets
 
 
@@ -127,7 +126,9 @@ def why_no_figure(problem: Problem, settings: Settings, max_regressions: int = M
     return None
 
 
-def hold_out_each(problem: Problem, settings: Settings, advance: Callable[[int], object] = lambda _: None) -> HeldOuts:
+def hold_out_each(
+    problem: Problem, settings: Settings, *, n_threads: int = 1, report: Callable[[int], object] = lambda _: None
+) -> HeldOuts:
     """Redo the whole search without each algorithm, and predict it.
 
     Parameters
@@ -135,7 +136,8 @@ def hold_out_each(problem: Problem, settings: Settings, advance: Callable[[int],
     problem : Problem
     settings : Settings
         Folds are drawn anew on the algorithms that remain.
-    advance : callable
+    n_threads : int
+    report : callable
         Called with the number of subsets done since its last call.
 
     Returns
@@ -147,25 +149,25 @@ def hold_out_each(problem: Problem, settings: Settings, advance: Callable[[int],
     for row in range(len(problem.algos)):
         others = np.delete(np.arange(len(problem.algos)), row).tolist()
         baseline = float(problem.y[others].mean())
-        for key, (subset, error) in _choose(_take(problem, others), settings, advance).items():
+        for key, (subset, error) in _choose(_take(problem, others), settings, n_threads, report).items():
             predicted = float(predict(problem, settings, subset, others)[row]) if subset else np.nan
             held_outs[key].append(HeldOut(row, subset, error, predicted, baseline))
     return {key: tuple(found) for key, found in held_outs.items()}
 
 
 def _choose(
-    problem: Problem, settings: Settings, advance: Callable[[int], object]
+    problem: Problem, settings: Settings, n_threads: int, report: Callable[[int], object]
 ) -> dict[tuple[Choice, int], tuple[tuple[int, ...], float]]:
     """Search a problem: the subset of each choice and size with its CV error; an empty one where none is searchable."""
-    best = search_shard(problem, replace(settings, keep=1), advance=advance).best
+    one = settings if settings.rank_by == "in_sample" else replace(settings, keep=1)  # where `keep` is no part of the rule
+    best = search(problem, one, n_threads=n_threads, report=report)
     found: dict[tuple[Choice, int], tuple[tuple[int, ...], float]] = {
         (choice, part.subset_size): ((), np.nan) for part in best for choice in (BEST, NESTED)
     }
     for part in best:
-        if len(part.ranks):
-            subset = unrank(part.ranks, len(problem.env_ids), part.subset_size)[0]
-            found[BEST, part.subset_size] = tuple(subset.tolist()), float(part.cv_mse[0])
-    if len(best[0].ranks):  # what is inside a searchable subset is searchable too
+        if len(part.subsets):
+            found[BEST, part.subset_size] = tuple(part.subsets[0].tolist()), float(part.cv_mse[0])
+    if len(best[0].subsets):  # what is inside a searchable subset is searchable too
         for size in nest(problem, settings, best):
             found[NESTED, size.subset_size] = size.nested, size.nested_cv_mse
     return found

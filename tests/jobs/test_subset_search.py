@@ -23,7 +23,8 @@ def run(*args):
 
 
 def search(table, out, *flags):
-    result = run(table, "--subset-size", 3, "--out", out, *flags)
+    size = () if "--subset-size" in flags else ("--subset-size", 3)
+    result = run(table, *size, "--out", out, *flags)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -291,6 +292,18 @@ def test_unsearchable_subsets_are_counted_and_not_ranked(tmp_path):
         (["--subset-size", 8], ["more than the 7 environments"]),
         (["--subset-size", 9], ["not smaller than the number of algorithms, 9", "more than the 7 environments"]),
         (["--subset-size", "many"], ["invalid int value: 'many'"]),
+        (["--ridge", -1, "--threads", 0, "--max-hours", 0], ["ridge -1.0", "--threads 0", "--max-hours 0.0"]),
+        (["--force", "Env 1", "Env 2", "Env 3", "Env 4", "--exclude", "Env 2"], ["4 environments are forced", "Env 2: forced"]),
+        (["--force", "Env9", "--exclude", "env 1"], ["no environment 'Env9'", "Did you mean 'Env 1'?"]),
+        (
+            ["--force", "Env 1", "--only-benchmarks", "second"],
+            ["'Env 1' is forced, and --only-benchmarks leaves it out: its benchmark is first"],
+        ),
+        (["--only-benchmarks", "third", "--only-action-spaces", "Box"], ["third", "Allowed: first, second", "Box"]),
+        (["--beam", 5, "--shard", "0/2"], ["--shard goes with a search of all subsets"]),
+        (["--beam", 5, "--submit"], ["--submit goes with a search of all subsets"]),
+        (["--beam", 5, "--rank-by", "in_sample"], ["a beam goes by cv_mse"]),
+        (["--fold-rule", "luck"], ["invalid choice: 'luck'"]),
         (["--subset-size", 3, "--n-folds", 1, "--keep", 0], ["number of folds 1", "number to keep 0"]),
         (["--subset-size", 3, "--fold-seed", -1], ["fold seed -1 is out of range"]),
         (["--subset-size", 3, "--shard", "4/4"], ["--shard 4/4", "0 <= I < N"]),
@@ -385,6 +398,71 @@ def test_searching_a_shard_loads_no_torch(table, tmp_path):
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines() if "|" in line}
     assert {"numpy", "rlhpc"} <= loaded
     assert loaded & {"torch", "gymnasium", "stable_baselines3", "sb3_contrib", "matplotlib", "sklearn", "pandas"} == set()
+
+
+def test_one_thread_or_three_write_the_same_bytes(tmp_path):
+    table = write_table(tmp_path / "scores.csv", missing=0.1)
+    for n in (1, 3):
+        search(table, tmp_path / f"{n}", "--threads", n)
+    for name in WRITTEN:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_chosen_environments_are_in_every_subset_and_the_target_is_that_of_all(table, found, tmp_path):
+    flags = ("--force", "Env 5", "--exclude", "Env 1", "--only-action-spaces", "Discrete")
+    text = search(table, tmp_path, *flags)
+    assert "In every subset: Env 5.\nIn no subset: Env 1, Env 0, Env 3, Env 6.\n" in text
+    errors = {row["subset"]: row["cv_mse"] for row in rows(found[0] / "ranking.csv")}
+    ranking = rows(tmp_path / "ranking.csv")
+    assert [(row["subset"], row["cv_mse"]) for row in ranking] == [("Env 2; Env 4; Env 5", errors["Env 2; Env 4; Env 5"])]
+    assert [row["subset_size"] for row in rows(tmp_path / "sizes.csv")] == ["3", "2", "1"]
+
+
+def test_the_histogram_counts_every_subset(found):
+    record = json.loads((found[0] / "search.json").read_text())
+    errors = sorted(float(row["cv_mse"]) for row in rows(found[0] / "ranking.csv"))
+    assert sum(one["n_subsets"] for one in record["histogram"]) == record["n_searched"] == len(errors) == 35
+    for one in record["histogram"]:
+        assert one["n_subsets"] == sum(one["from"] <= error < one["to"] for error in errors)
+
+
+def test_rules_are_written_down_and_told(table, tmp_path):
+    text = search(table, tmp_path, "--fold-rule", "drawn", "--ridge", 0.5, "--rank-by", "in_sample", "--keep", 12)
+    assert "9 folds drawn for each subset, no intercept, ridge 0.5, the best 12 by in-sample error in order of" in text
+    record = json.loads((tmp_path / "search.json").read_text())
+    assert [record[key] for key in ("fold_rule", "ridge", "rank_by", "exhaustive")] == ["drawn", 0.5, "in_sample", True]
+    assert "singular values of at most 1e-12 times the largest" in record["rules"]["rank"]
+
+
+@pytest.fixture(scope="module")
+def large_table(tmp_path_factory):
+    """A table of 40 algorithms and 90 environments."""
+    rng, path = np.random.default_rng(1), tmp_path_factory.mktemp("large") / "large.csv"
+    scores = 50 + 20 * rng.normal(size=(90, 1)) + 12 * rng.normal(size=(90, 40))
+    head = ["Environments", "Benchmark", "Action Space", "Base", "Reference", *(f"algo {i}" for i in range(40))]
+    with path.open("w", newline="") as stream:
+        rows_of = ([f"Env {env}", "b", "Discrete", 0, 100, *scores[env].tolist()] for env in range(90))
+        csv.writer(stream).writerows([head, *rows_of])
+    return path
+
+
+@pytest.mark.parametrize("part", [(), ("--dry-run",), ("--shard", "0/4")])
+def test_a_search_of_days_is_refused_with_how_long_and_what_to_do(large_table, tmp_path, part):
+    text = refusal(large_table, "--subset-size", 14, "--out", tmp_path / "out", *part)
+    assert "would take about " in text
+    assert " years on " in text
+    assert all(word in text for word in ("--beam 100", "--max-hours "))
+    assert "--n-shards" not in text  # more than a cluster takes
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_beam_searches_what_would_take_years_and_says_that_it_is_not_exhaustive(large_table, tmp_path):
+    text = search(large_table, tmp_path, "--subset-size", 8, "--beam", 10)
+    assert "a beam of 10, on 40 algorithms: 10 folds, no intercept. NOT exhaustive: there may be a better subset." in text
+    record = json.loads((tmp_path / "search.json").read_text())
+    assert (record["exhaustive"], record["beam"]) == (False, 10)
+    assert 0 < record["n_searched"] <= 10 * 90 < record["n_subsets"]
+    assert len(rows(tmp_path / "sizes.csv")) == 8
 
 
 def test_thesis_table_gives_the_subset_of_the_thesis(tmp_path):

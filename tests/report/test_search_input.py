@@ -48,3 +48,9 @@ def test_every_name_that_holds_the_separator_is_refused(dataset):
     with pytest.raises(DatasetError, match="'; ' separates names, and a; b, c; d contain it"):
         search_input(TABLE, replace(dataset, env_ids=("a; b", "c; d")))
     assert search_input(TABLE, replace(dataset, env_ids=("a;b", "c ;d"))).problem.env_ids[0] == "a;b"
+
+
+def test_algorithms_that_all_score_the_same_leave_nothing_to_predict(dataset):
+    scores = np.broadcast_to([[[50.0, 60.0]]], (3, 2, 2))
+    with pytest.raises(DatasetError, match=r"all 3 algorithms have the same benchmark score, 50: there is nothing to predict"):
+        search_input(TABLE, replace(dataset, scores=scores))

@@ -12,11 +12,11 @@ from rlhpc.search import Settings, search_shard, write_shard
 
 def test_a_plan_counts_subsets_and_names_missing_shards(found, tmp_path):
     folder, settings = SearchFolder(tmp_path / "out"), Settings(3)
-    assert plan_search(found.problem, settings, folder, 4).missing == (0, 1, 2, 3)
+    assert plan_search(found.problem, settings, folder, 4, 0.0).missing == (0, 1, 2, 3)
     assert not folder.root.exists()
     folder.shards.mkdir(parents=True)
     write_shard(search_shard(found.problem, settings, 2, 4), folder.shards)
-    plan = plan_search(found.problem, settings, folder, 4)
+    plan = plan_search(found.problem, settings, folder, 4, 0.0)
     assert (plan.missing, plan.missing_ranges, plan.n_subsets) == ((0, 1, 3), "0-1,3", comb(5, 3))
     n_all = sum(comb(5, size) for size in (1, 2, 3))
     assert plan.summary == (
@@ -28,6 +28,7 @@ def test_a_plan_counts_subsets_and_names_missing_shards(found, tmp_path):
         "n_shards": 4,
         "n_missing": 3,
         "missing": "0-1,3",
+        "seconds": 0.0,
         "out": str(folder.root),
         "slurm": str(folder.slurm),
         "ranking": str(folder.ranking),
@@ -39,4 +40,10 @@ def test_a_shard_of_another_search_is_refused(found, tmp_path):
     folder.shards.mkdir()
     write_shard(search_shard(found.problem, Settings(2), 0, 2), folder.shards)
     with pytest.raises(IncompleteSearchError, match="another search"):
-        plan_search(found.problem, Settings(3), folder, 2)
+        plan_search(found.problem, Settings(3), folder, 2, 0.0)
+
+
+def test_a_plan_says_how_long_a_shard_takes(found, tmp_path):
+    plan = plan_search(found.problem, Settings(3), SearchFolder(tmp_path), 4, 7_900.0)
+    assert plan.summary.endswith("Each shard takes about 2 hours on a machine like this one.")
+    assert plan.described()["seconds"] == 7_900.0

@@ -15,7 +15,17 @@ HEAD = {
     "n_algos": 40,
     "n_folds": 10,
     "fit_intercept": False,
+    "n_searched": 8436,
     "n_unsearchable": 0,
+    "n_recomputed": 0,
+    "exhaustive": True,
+    "keep": 1000,
+    "fold_rule": "fixed",
+    "rank_by": "cv_mse",
+    "ridge": 0.0,
+    "forced": [],
+    "excluded": [],
+    "beam": 0,
     "left_out": [],
     "without_relative_error": [],
 }
@@ -91,3 +101,16 @@ def test_a_best_subset_that_rests_on_some_algorithms_only_is_warned_of():
 def record(n_algos, n_complete):
     best = replace(ranked("A"), n_algos=n_complete)
     return SearchRecord(HEAD | {"n_algos": n_algos}, (best,), ())
+
+
+def test_rules_other_than_the_usual_are_told():
+    text = said(fold_rule="drawn", ridge=0.25, rank_by="in_sample", forced=["A"], excluded=["B", "C"], n_recomputed=1200)
+    assert "10 folds drawn for each subset, no intercept, ridge 0.25, the best 1,000 by in-sample error in order of" in text
+    assert "In every subset: A.\nIn no subset: B, C.\n" in text
+    assert "1,200 of those of 3 are nearly collinear, and were computed by an exact method." in text
+
+
+def test_a_beam_is_called_not_exhaustive():
+    first = said(exhaustive=False, beam=50, n_searched=1900).splitlines()[0]
+    assert first.startswith("Searched 1,900 of the 8,436 subsets of 3 of 38 environments, a beam of 50, on 40 algorithms")
+    assert first.endswith("NOT exhaustive: there may be a better subset.")

@@ -53,3 +53,9 @@ def test_shard_ranges_tile_the_whole_evenly(n_shards, n_subsets):
 )
 def test_ranges_are_spelled_as_slurm_takes_them(numbers, spelled):
     assert spell_ranges(numbers) == spelled
+
+
+def test_few_large_subsets_of_many_environments_have_ranks():
+    ranks = np.arange(comb(70, 68))
+    subsets = unrank(ranks, 70, 68)
+    assert [rank(subset, 70) for subset in subsets[::97].tolist()] == ranks[::97].tolist()

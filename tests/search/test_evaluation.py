@@ -31,7 +31,7 @@ def test_other_envs_equal_the_slow_obvious_regressions(make_problem, reference, 
     assert found.columns.tolist() == [0, 2, 3, 5, 6, 7]
     for place, env in enumerate(found.columns):
         scored = ~np.isnan(problem.X[:, env])
-        X, target = problem.X[scored], problem.X[scored, env]
+        X, target = np.where(scored[:, None], problem.X, np.nan), np.where(scored, problem.X[:, env], 0.0)
         assert found.cv_mse[place] == pytest.approx(reference.cv_mse(X, target, SUBSET, fit_intercept=fit_intercept))
         assert found.r2[place] == pytest.approx(reference.in_sample(X, target, SUBSET, fit_intercept)[2])
         assert found.n_algos[place] == len(reference.rows_of(X, target, SUBSET)[1])

@@ -6,6 +6,7 @@ from rlhpc.errors import IncompleteSearchError
 from rlhpc.search.merge import merge, read_shards
 from rlhpc.search.settings import Settings
 from rlhpc.search.shard import search_shard, write_shard
+from rlhpc.search.whole import search
 
 SETTINGS = Settings(3, n_folds=4, keep=12)
 
@@ -15,15 +16,36 @@ def division(problem, n_shards, settings=SETTINGS):
 
 
 def plain(best):
-    return [(b.subset_size, b.start, b.stop, b.n_unsearchable, b.ranks.tolist(), b.cv_mse.tolist()) for b in best]
+    return [{name: value.tolist() if hasattr(value, "tolist") else value for name, value in vars(b).items()} for b in best]
 
 
-@pytest.mark.parametrize("n_shards", [2, 7, 16, 100])
+@pytest.mark.parametrize("n_shards", [1, 2, 7, 16, 100, 1_000])
 @pytest.mark.parametrize("missing", [0.0, 0.25])
 def test_shards_merge_to_the_whole_to_the_bit(make_problem, n_shards, missing):
     problem = make_problem(missing=missing)
-    whole = merge(problem, SETTINGS, division(problem, 1))
+    whole = search(problem, SETTINGS)
     assert plain(merge(problem, SETTINGS, division(problem, n_shards))) == plain(whole)
+    assert [sum(best.histogram) + best.n_unsearchable for best in whole] == [best.n_subsets for best in whole] == [56, 28, 8]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"fold_rule": "drawn"},
+        {"rank_by": "in_sample"},
+        {"fit_intercept": True, "ridge": 0.5},
+        {"forced": ("Env 3", "Env 6"), "excluded": ("Env 0",)},
+    ],
+)
+def test_shards_merge_to_the_whole_by_every_rule(make_problem, rules):
+    problem, settings = make_problem(n_algos=12, missing=0.15), replace(SETTINGS, **rules)
+    assert plain(merge(problem, settings, division(problem, 5, settings))) == plain(search(problem, settings))
+
+
+def test_shards_merge_to_the_whole_where_most_errors_tie(make_problem):
+    problem = make_problem(n_algos=12)
+    problem.X[:, 4:] = problem.X[:, :4]
+    assert plain(merge(problem, SETTINGS, division(problem, 9))) == plain(search(problem, SETTINGS))
 
 
 def refusal(problem, shards, settings=SETTINGS):

@@ -7,13 +7,13 @@ import pytest
 from rlhpc.search.nested import Size
 from rlhpc.search.ranking import describe, describe_size, make_ranking
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import search_shard
+from rlhpc.search.whole import search
 
 
 @pytest.mark.parametrize("fit_intercept", [False, True])
 def test_ranking_names_and_fits_each_subset_as_the_slow_search_does(make_problem, reference, fit_intercept):
     problem, settings = make_problem(n_algos=12, n_envs=5, missing=0.1), Settings(2, fit_intercept=fit_intercept)
-    ranked = make_ranking(problem, settings, search_shard(problem, settings).best[0])
+    ranked = make_ranking(problem, settings, search(problem, settings)[0])
     slow = reference.search(problem.X, problem.y, 2, fit_intercept=fit_intercept)
     assert len(ranked) == len(slow) == len(list(combinations(range(5), 2)))
     for row, (error, subset) in zip(ranked, slow, strict=True):

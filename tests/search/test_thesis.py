@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from rlhpc.search import Settings, fit, merge, nest, search_shard
+from rlhpc.search import Settings, fit, nest, search
 
 
 @pytest.fixture(scope="module")
 def sizes(thesis):
     settings = Settings(3)
-    return nest(thesis, settings, merge(thesis, settings, [search_shard(thesis, settings)]))
+    return nest(thesis, settings, search(thesis, settings))
 
 
 NESTED = [

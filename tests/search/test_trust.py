@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlhpc.search import Settings
+from rlhpc.search import Settings, search
 from rlhpc.search.trust import (
     BEST,
     BETTER,
@@ -13,6 +13,7 @@ from rlhpc.search.trust import (
     NESTED,
     NO_FIGURE,
     TOO_FEW,
+    _choose,
     hold_out_each,
     honest_errors,
     judge,
@@ -110,7 +111,7 @@ def test_holding_out_twice_is_equal_to_the_bit(make_problem):
 
 def test_advance_counts_every_subset_searched(make_problem):
     problem, settings, done = make_problem(n_algos=6, n_envs=7), Settings(3, n_folds=4), []
-    hold_out_each(problem, settings, done.append)
+    hold_out_each(problem, settings, report=done.append)
     assert sum(done) == 6 * (35 + 21 + 7)
     assert n_regressions(problem, settings) == 4 * sum(done)
 
@@ -157,3 +158,12 @@ def test_three_tested_algorithms_of_twenty_are_too_few(make_problem):
 
 def test_verdict_without_a_figure_is_no_figure():
     assert judge(None) == NO_FIGURE
+
+
+@pytest.mark.parametrize("rank_by", ["cv_mse", "in_sample"])
+def test_the_redone_search_chooses_as_the_search_does(make_problem, rank_by):
+    for seed in range(6):
+        problem, settings = make_problem(n_algos=14, n_envs=10, seed=seed), Settings(3, keep=50, rank_by=rank_by)
+        chosen = _choose(problem, settings, 1, lambda _: None)
+        for best in search(problem, settings):
+            assert chosen[BEST, best.subset_size] == (tuple(best.subsets[0].tolist()), best.cv_mse[0])

@@ -1,0 +1,75 @@
+"""How long a search takes, in words, and the refusal of one that takes too long."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from rlhpc.errors import InputError
+from rlhpc.search import Problem, Settings, estimate_seconds, n_shard_subsets
+
+MAX_HOURS = 24.0
+HOURS_OF_A_SHARD = 1.0  # of the shards that are proposed
+SECONDS_TO_TELL = 10  # of fewer, nothing is said
+MOST_SHARDS = 10_000  # that are proposed; clusters seldom take larger arrays
+BEAM = 100  # that is proposed
+
+
+def spell_seconds(seconds: float) -> str:
+    """Spell a time in its unit, such as ``about 3 hours``."""
+    for length, unit in ((31_557_600, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:,.0f} {unit}"
+    return f"about {seconds:.0f} s" if seconds >= 1 else "less than a second"
+
+
+def tell(seconds: float) -> None:
+    """Tell at the beginning how long a search takes, if there is time to read it."""
+    if seconds >= SECONDS_TO_TELL:
+        print(f"This takes {spell_seconds(seconds)}.", file=sys.stderr, flush=True)
+
+
+def add_flag(built: argparse.ArgumentParser) -> None:
+    """Add the flag for how long a search may take."""
+    built.add_argument(
+        "--max-hours",
+        type=float,
+        default=MAX_HOURS,
+        metavar="H",
+        help="refuse a search that would take longer, as tried on a little of it",
+    )
+
+
+def check_time(problem: Problem, settings: Settings, division: tuple[int, int], n_threads: int, max_hours: float) -> float:
+    """Return how many seconds one shard would take.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    division : tuple of int
+        The index of the shard, and how many there are.
+    n_threads : int
+    max_hours : float
+
+    Raises
+    ------
+    InputError
+        If it would take longer; it says how long, and what to do instead.
+    """
+    shard_index, n_shards = division
+    seconds = estimate_seconds(problem, settings, shard_index, n_shards) / n_threads
+    if seconds <= 3600 * max_hours:
+        return seconds
+    part = f"shard {shard_index} of {n_shards}" if n_shards > 1 else "this search"
+    proposed = math.ceil(seconds * n_shards * n_threads / 3600 / HOURS_OF_A_SHARD)
+    shards = (
+        f" Search in shards of about an hour on a cluster: --submit --n-shards {proposed}." if proposed <= MOST_SHARDS else ""
+    )
+    beam = f" Search a beam, which is quick and not exhaustive: --beam {BEAM}." if settings.rank_by == "cv_mse" else ""
+    raise InputError(
+        f"{part} would take {spell_seconds(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} of this machine: there are "
+        f"{n_shard_subsets(problem, settings):,} subsets of {settings.subset_size} and fewer environments. "
+        f"Instead:{shards}{beam} Search smaller subsets. Or let it run: --max-hours {math.ceil(seconds / 3600)}."
+    )

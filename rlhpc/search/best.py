@@ -1,0 +1,149 @@
+"""The best subsets of a size: found by the kernel, then computed anew exactly, and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlhpc.search.candidates import candidates
+from rlhpc.search.compiled.table import make_table
+from rlhpc.search.compiled.tally import N_BINS, N_RECOMPUTED, N_UNSEARCHABLE
+from rlhpc.search.kernel import search_range
+from rlhpc.search.problem import Problem
+from rlhpc.search.regression import cut, errors_by
+from rlhpc.search.settings import Settings
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MARGIN = 64  # more than are kept in the end: what the exact errors may still exchange
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the kernel found in a range of the subsets of one size.
+
+    Attributes
+    ----------
+    subset_size : int
+    start, stop : int
+        The half-open range searched, in the order of the search.
+    n_unsearchable, n_recomputed : int
+        Subsets in it that are not searchable, and that are nearly collinear and were computed by an exact method.
+    ranks : array of shape (n,)
+        Lexicographic ranks of the best, ordered by error, ties by rank.
+    errors : array of shape (n,)
+        What the search ranks by, to nine digits.
+    histogram : array of shape (N_BINS,)
+        Searchable subsets by error; see `rlhpc.search.compiled.tally.bin_edges`.
+    """
+
+    subset_size: int
+    start: int
+    stop: int
+    n_unsearchable: int
+    n_recomputed: int
+    ranks: Ints
+    errors: Floats
+    histogram: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best subsets of one size.
+
+    Attributes
+    ----------
+    subset_size : int
+    n_subsets : int
+        There are, of this size; forced environments in all of them, and excluded ones in none.
+    exhaustive : bool
+        Whether every one of them was searched; of a beam, some were.
+    n_searched, n_unsearchable, n_recomputed : int
+        Subsets looked at; of these, not searchable; and nearly collinear, so that they were computed by an exact method.
+    subsets : array of shape (n, subset_size)
+        Columns; at most ``Settings.keep`` subsets, ordered by error, ties in lexicographic order.
+    cv_mse : array of shape (n,)
+    histogram : array of shape (N_BINS,)
+        Searched subsets by what the search ranks by.
+    """
+
+    subset_size: int
+    n_subsets: int
+    exhaustive: bool
+    n_searched: int
+    n_unsearchable: int
+    n_recomputed: int
+    subsets: Ints
+    cv_mse: Floats
+    histogram: Ints
+
+
+def find(  # noqa: PLR0913 - all that a search may vary
+    problem: Problem,
+    settings: Settings,
+    subset_size: int,
+    start: int,
+    stop: int,
+    *,
+    n_threads: int = 1,
+    report: Callable[[int], object] = lambda _: None,
+) -> Found:
+    """Search a range of the subsets of one size; see `rlhpc.search.kernel.search_range`."""
+    if start == stop:
+        nothing = np.empty(0, dtype=np.int64), np.empty(0), np.zeros(N_BINS, dtype=np.int64)
+        return Found(subset_size, start, stop, 0, 0, *nothing)
+    chosen, rules = candidates(problem, settings, subset_size), settings.rules(len(problem.y), in_sample=_in_sample(settings))
+    table = make_table(problem.X, problem.y, chosen.forced, chosen.free, chosen.n_free, rules)
+    n_kept = min(settings.keep + MARGIN, stop - start)
+    tally = search_range(table, start, stop, n_kept, n_threads=n_threads, report=report)
+    n_unsearchable, n_recomputed = int(tally.counts[N_UNSEARCHABLE]), int(tally.counts[N_RECOMPUTED])
+    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, tally.ranks, tally.errors, tally.histogram)
+
+
+def _in_sample(settings: Settings) -> bool:
+    return settings.rank_by == "in_sample"
+
+
+def polish(problem: Problem, settings: Settings, parts: Sequence[Found]) -> Best:
+    """Join what was found in adjoining ranges, compute the errors of the best exactly, and order them.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    parts : sequence of Found
+        All of one size, in the order of their ranges, which are all there is.
+    """
+    chosen = candidates(problem, settings, parts[0].subset_size)
+    ranks, errors = np.concatenate([part.ranks for part in parts]), np.concatenate([part.errors for part in parts])
+    ranks = np.sort(ranks[np.lexsort((ranks, errors))[: settings.keep + MARGIN]])  # so that equals stay in this order
+    subsets, errors = _order(problem, settings, chosen.subsets(ranks), in_sample=_in_sample(settings))
+    if _in_sample(settings):
+        subsets, errors = _order(problem, settings, subsets[np.lexsort(subsets.T[::-1])], in_sample=False)
+    return Best(
+        parts[0].subset_size,
+        chosen.n_subsets,
+        exhaustive=True,
+        n_searched=chosen.n_subsets,
+        n_unsearchable=sum(part.n_unsearchable for part in parts),
+        n_recomputed=sum(part.n_recomputed for part in parts),
+        subsets=subsets,
+        cv_mse=errors,
+        histogram=np.sum([part.histogram for part in parts], axis=0),
+    )
+
+
+def _order(problem: Problem, settings: Settings, subsets: Ints, *, in_sample: bool) -> tuple[Ints, Floats]:
+    """Order subsets by their exact errors, and return the best of them with these."""
+    errors = cut(errors_by(settings.rules(len(problem.y), in_sample=in_sample), problem.X, problem.y, subsets))
+    order = np.argsort(errors, kind="stable")[: settings.keep]
+    return subsets[order], errors[order]
+
+
+def subset_errors(problem: Problem, settings: Settings, subsets: Ints) -> Floats:
+    """Compute the CV errors of subsets of a problem, by the rules of a search; see `rlhpc.search.regression.cv_mse`."""
+    return cut(errors_by(settings.rules(len(problem.y)), problem.X, problem.y, subsets))

@@ -1,0 +1,116 @@
+"""How functions are compiled, and where the result is stored: once for a machine and a version of these files.
+
+Compiled code is kept between processes in a folder of its own for these sources and this kind of processor. Numba itself would
+mix up both: its cache of a function does not notice a change in another file that the function calls, and two kinds of
+processors that share a home folder may overwrite each other's code. Processes of one kind may share the folder freely, since each
+file is written aside and renamed. The files are pickles, so that the folder must be one that nobody else can write to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+# LLVM's highest level unrolls the loops over folds until they no longer fit the cache of instructions: half as fast.
+os.environ.setdefault("NUMBA_OPT", "1")
+
+import llvmlite.binding as llvm
+import numba
+from numba.core import config, event
+from numba.core.caching import FunctionCache
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SECONDS = 30  # that compilation takes, about
+
+
+def _key() -> str:
+    """Name these sources on this kind of processor."""
+    here = Path(__file__).parent
+    sources = [path.read_bytes() for path in (*sorted(here.glob("*.py")), here.parent / "kernel.py")]
+    features = ",".join(sorted(name for name, there in llvm.get_host_cpu_features().items() if there))
+    versions = f"{numba.__version__} {sys.version_info[:2]} {os.environ['NUMBA_OPT']}"
+    parts = [*sources, llvm.get_host_cpu_name().encode(), features.encode(), versions.encode()]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+def _is_private(folder: Path) -> bool:
+    """Create a folder, and tell whether we, and nobody else, can write to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.lstat()
+        with tempfile.TemporaryFile(dir=folder):
+            return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    except OSError:
+        return False
+
+
+def cache_folder() -> Path | None:
+    """Return the folder for compiled code: in the user's cache, else in a private one for temporary files; None if neither works.
+
+    ``NUMBA_CACHE_DIR`` and ``XDG_CACHE_HOME`` choose another.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises without a home
+    roots = [Path(home, "rlhpc"), Path(tempfile.gettempdir(), f"rlhpc-{os.getuid()}")]
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        roots.insert(0, Path(os.environ["NUMBA_CACHE_DIR"]))
+    return next((folder for root in roots if _is_private(root) and _is_private(folder := root / _key())), None)
+
+
+class _Told(event.Listener):  # type: ignore[misc] # numba has no types that help
+    """Tells the user, once, that compilation takes a while; only where something is compiled."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        if not event.data["dispatcher"].py_func.__module__.startswith("rlhpc."):  # numba tells of everybody's
+            return
+        if not self.said:
+            kept = "once for this kind of processor" if FOLDER else "each time, since no folder of yours can hold the result"
+            print(f"Compiling the search: about {SECONDS} s, {kept}.", file=sys.stderr, flush=True)
+        self.said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache, of which neither damage nor a full disk ends a search: what cannot be kept is compiled again."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001 - a damaged pickle raises anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+FOLDER = cache_folder()
+if FOLDER:
+    config.CACHE_DIR = str(FOLDER)
+event.register("numba:compile", _Told())
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function that neither makes arrays nor keeps any; it runs without Python's lock, in IEEE arithmetic.
+
+    No fast-math: sums keep their order, so that every machine finds the same bits. Arrays are not reference-counted in it
+    (numba's ``_nrt``), which otherwise costs more than a leaf of the search: 100 ns for each call that takes a dozen of them.
+    """
+    made = numba.njit(error_model="numpy", nogil=True, _nrt=False)(function)
+    if FOLDER:
+        made._cache = _Cache(function)  # noqa: SLF001 - as its `enable_caching` does
+    return cast("Function", made)

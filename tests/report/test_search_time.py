@@ -1,0 +1,46 @@
+"""How long a search takes, in words, and the refusal of one that takes too long."""
+
+import pytest
+
+from rlhpc.errors import InputError
+from rlhpc.report import search_time
+from rlhpc.report.search_time import check_time, spell_seconds
+from rlhpc.search import Settings
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "less than a second"),
+        (1.2, "about 1 s"),
+        (119, "about 119 s"),
+        (600, "about 10 minutes"),
+        (7_300, "about 2 hours"),
+        (200_000, "about 2 days"),
+        (1e11, "about 3,169 years"),
+    ],
+)
+def test_a_time_is_spelled_in_its_unit(seconds, words):
+    assert spell_seconds(seconds) == words
+
+
+def test_a_search_that_takes_longer_than_it_may_is_refused_with_what_to_do(found, monkeypatch):
+    monkeypatch.setattr(search_time, "estimate_seconds", lambda *_: 720_000.0)
+    with pytest.raises(InputError) as caught:
+        check_time(found.problem, Settings(2), (0, 1), 2, 24)
+    text = str(caught.value)
+    assert "this search would take about 4 days on 2 threads of this machine: there are 15 subsets of 2 and fewer" in text
+    assert all(words in text for words in ("--submit --n-shards 200.", "--beam 100.", "--max-hours 100."))
+    assert check_time(found.problem, Settings(2), (0, 1), 2, 100) == 360_000.0
+
+
+def test_a_shard_that_takes_too_long_is_named(found, monkeypatch):
+    monkeypatch.setattr(search_time, "estimate_seconds", lambda *_: 100_000.0)
+    with pytest.raises(InputError, match=r"shard 3 of 16 would take about 28 hours on 1 thread of .* --n-shards 445\."):
+        check_time(found.problem, Settings(2), (3, 16), 1, 24)
+
+
+def test_a_search_of_minutes_is_told_how_long_at_the_beginning_and_one_of_seconds_is_not(capsys):
+    search_time.tell(9.0)
+    search_time.tell(600.0)
+    assert capsys.readouterr().err == "This takes about 10 minutes.\n"
