@@ -25,9 +25,9 @@ ROUNDING = 1e-18  # of squares: what is left when a mean was taken off is roundi
 class Table(NamedTuple):
     """What a search reads.
 
-    Columns are in the order of the search: one of zeros, so that every subset has a column before its first; the fixed ones, which
-    are one of ones for an intercept and those of forced environments; the free ones with gaps, those with most gaps first; the
-    free ones without.
+    Columns are in the order of the search: one of zeros, so that every subset has a column before its first; the fixed ones,
+    which are one of ones for an intercept and those of forced environments; the free ones with gaps, those with most gaps
+    first; the free ones without.
 
     A slot is the place of a row in its fold. Slot ``(block * n_slots_each + t) * LANES + lane`` is for the t-th row of the fold
     ``block * LANES + lane``, so that lanes hold the t-th rows of as many folds; slots without a row hold zeros.
