@@ -32,7 +32,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cluster_conf import ADDRESS, CLUSTER_NAME, SACCT, Paths, Settings, gres_conf, slurm_conf, slurmdbd_conf
-from cluster_processes import Process, find, kill, start_ticks
+from cluster_processes import SECONDS_TO_DIE, Process, alive, find, kill, start_ticks
 
 SHORT = Path("/tmp")  # noqa: S108 - mkdtemp's own folder may be too long for the sockets in it
 PREFIX = "slurm-box-"  # of every cluster's folder
@@ -479,8 +479,11 @@ class Cluster:
             return []
 
     def _reap(self) -> None:
-        """Take the exit codes of daemons that have ended."""
-        self._children = {name: child for name, child in self._children.items() if child.poll() is None}
+        """Take the exit codes of daemons that have ended; of one whose threads are still ending, there is none yet."""
+        for name, child in list(self._children.items()):
+            if child.poll() is not None or not alive(child.pid):
+                child.wait(SECONDS_TO_DIE)
+                del self._children[name]
 
 
 def _foreign_environment() -> dict[str, str]:

@@ -196,6 +196,17 @@ def test_nothing_is_left_after_stop(make_cluster):
     cluster.stop()  # a second time does nothing
 
 
+def test_a_daemon_whose_threads_are_still_ending_is_waited_for(make_cluster):
+    code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=[2]).start(); ctypes.CDLL(None).pthread_exit(None)"
+    cluster = make_cluster(n_nodes=1)
+    cluster._spawn("late", [sys.executable, "-c", code])
+    late = cluster._children["late"]
+    until(lambda: not alive(late.pid))
+    assert late.poll() is None
+    cluster.stop()
+    assert late.returncode is not None
+
+
 def test_it_ends_with_the_process_that_started_it(cluster, tmp_path):
     code = "import time, cluster; print(cluster.Cluster(n_nodes=1).start().folder, flush=True); time.sleep(100)"
     with subprocess.Popen([sys.executable, "-c", code], cwd=PROGRAM.parent, stdout=subprocess.PIPE, text=True) as starter:
