@@ -22,7 +22,8 @@ compiled, in half a minute. One that would take days is refused, with what to do
 
 files written to DIR, by default logs/search/NAME: the table's name, that of its folder for a dataset.csv
   ranking.csv   the best subsets of K; errors in full precision, relative errors in percent
-  sizes.csv     K, K - 1, ... 1: the best subset inside the next larger one (nested), and the best of all searched
+  sizes.csv     K, K - 1, ... 1: the best subset inside the next larger one (nested), and the best of all searched; whether these
+                were all there are of this size (exhaustive)
   problem.npz   what was regressed, as arrays
   search.json   what was searched, by which rules, hashes of input and files; written last, and without times,
                 so that searching again on the same machine gives the same bytes

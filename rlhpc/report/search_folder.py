@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rlhpc import __version__
 from rlhpc.errors import InputError
 from rlhpc.files import digest, file_digest
 from rlhpc.results.table import read_csv
@@ -141,6 +142,11 @@ def read_search(folder: SearchFolder) -> FoundSearch:
         If the search is not there, not finished, or its files do not belong together.
     """
     head = _read_head(folder)
+    if unknown := [field.name for field in fields(Settings) if field.name not in head]:
+        raise InputError(
+            f"the search in '{folder.root}' is of rlhpc {head.get('version', 'unknown')}, which had no {', '.join(unknown)}; "
+            f"this is {__version__}. Search again: {_command(folder)}"
+        )
     try:
         faults = list(_changed(folder, head["files"]))
     except (OSError, KeyError, TypeError, AttributeError) as error:

@@ -62,8 +62,8 @@ def search_record(given: SearchInput, settings: Settings, best: Sequence[Best]) 
     problem, size = given.problem, settings.subset_size
     if not len(best[0].subsets):
         raise DatasetError(
-            f"no subset of {size} environments has more than {settings.n_parameters} algorithms with all of its scores. Give a "
-            "smaller size, or add scores."
+            f"no subset of {size} environments has more than {settings.n_parameters} algorithms with all of its scores, in more "
+            "than one fold. Give a smaller size, or add scores."
         )
     return SearchRecord(
         head=_head(given, settings, best),

@@ -65,8 +65,8 @@ def read_flags(args: argparse.Namespace) -> Settings:
         fold_rule=args.fold_rule,
         rank_by=args.rank_by,
         ridge=args.ridge,
-        forced=tuple(dict.fromkeys(args.force)),
-        excluded=tuple(dict.fromkeys(args.exclude)),
+        forced=tuple(args.force),
+        excluded=tuple(args.exclude),
         beam=args.beam,
     )
 
@@ -110,9 +110,7 @@ def choose_only(settings: Settings, problem: Problem, args: argparse.Namespace) 
         for env_id, value in zip(problem.env_ids, values, strict=True)
         if wanted and value not in wanted
     }
-    return replace(
-        settings, excluded=(*settings.excluded, *(env for env in problem.env_ids if env in out - {*settings.excluded}))
-    )
+    return replace(settings, excluded=(*settings.excluded, *out))
 
 
 def _unknown(flag: str, what: str, wanted: Sequence[str] | None, values: Sequence[str]) -> Iterator[str]:

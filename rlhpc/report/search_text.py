@@ -50,7 +50,7 @@ def _sentences(head: Mapping[str, Any]) -> Iterator[str]:
             yield f"{how}: {', '.join(names)}."
     if head["n_unsearchable"]:
         those = f"{head['n_unsearchable']:,} of those of {head['subset_size']}"
-        yield f"{those} have too few algorithms with all of their scores and are not ranked."
+        yield f"{those} have too few algorithms with all of their scores, or all of them in one fold, and are not ranked."
     if head["n_recomputed"]:
         those = f"{head['n_recomputed']:,} of those of {head['subset_size']}"
         yield f"{those} are nearly collinear, and were computed by an exact method."

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Iterator
 
 from rlhpc.errors import InputError
-from rlhpc.search import Problem, Settings, estimate_seconds, n_shard_subsets
+from rlhpc.search import Problem, Settings, estimate_seconds, n_to_search
 
 MAX_HOURS = 24.0
 HOURS_OF_A_SHARD = 1.0  # of the shards that are proposed
@@ -63,13 +64,23 @@ def check_time(problem: Problem, settings: Settings, division: tuple[int, int], 
     if seconds <= 3600 * max_hours:
         return seconds
     part = f"shard {shard_index} of {n_shards}" if n_shards > 1 else "this search"
-    proposed = math.ceil(seconds * n_shards * n_threads / 3600 / HOURS_OF_A_SHARD)
-    shards = (
-        f" Search in shards of about an hour on a cluster: --submit --n-shards {proposed}." if proposed <= MOST_SHARDS else ""
-    )
-    beam = f" Search a beam, which is quick and not exhaustive: --beam {BEAM}." if settings.rank_by == "cv_mse" else ""
     raise InputError(
         f"{part} would take {spell_seconds(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} of this machine: there are "
-        f"{n_shard_subsets(problem, settings):,} subsets of {settings.subset_size} and fewer environments. "
-        f"Instead:{shards}{beam} Search smaller subsets. Or let it run: --max-hours {math.ceil(seconds / 3600)}."
+        f"{n_to_search(problem, settings):,} subsets of {settings.subset_size} and fewer environments"
+        f"{' in the beam' if settings.beam else ''}. "
+        f"Instead: {' '.join(_ways(settings, seconds * n_shards * n_threads))} Or let it run: --max-hours "
+        f"{math.ceil(seconds / 3600)}."
     )
+
+
+def _ways(settings: Settings, seconds: float) -> Iterator[str]:
+    """Say what to do instead of a search of so many seconds of one thread."""
+    n_shards = math.ceil(seconds / 3600 / HOURS_OF_A_SHARD)
+    if settings.beam:
+        yield f"Search a narrower beam than {settings.beam}."
+    else:
+        if n_shards <= MOST_SHARDS:
+            yield f"Search in shards of about an hour on a cluster: --submit --n-shards {n_shards}."
+        if settings.rank_by == "cv_mse":
+            yield f"Search a beam, which is quick and not exhaustive: --beam {BEAM}."
+    yield "Search smaller subsets."

@@ -22,7 +22,7 @@ def write_search(record: SearchRecord, problem: Problem, folder: SearchFolder) -
     """
     paths = (
         _write_ranking(record.ranking, folder.ranking),
-        _write_sizes(record.sizes, folder.sizes),
+        _write_sizes(record.sizes, record.head["exhaustive_sizes"], folder.sizes),
         save(problem, folder.problem),
     )
     files = {path.name: file_digest(path) for path in paths}
@@ -58,8 +58,8 @@ def _write_ranking(ranking: Sequence[Ranked], path: Path) -> Path:
     return write_csv(path, columns, rows)
 
 
-def _write_sizes(sizes: Sequence[Mapping[str, Ranked]], path: Path) -> Path:
-    """Write the nested and the true best subset of every size, the largest first."""
+def _write_sizes(sizes: Sequence[Mapping[str, Ranked]], exhaustive_sizes: Sequence[int], path: Path) -> Path:
+    """Write the nested and the best subset of every size, the largest first; and whether all of this size were searched."""
     figures = ("subset", "cv_mse", "r2", "relative_error")
     rows = []
     for size in sizes:
@@ -67,5 +67,6 @@ def _write_sizes(sizes: Sequence[Mapping[str, Ranked]], path: Path) -> Path:
         for choice in CHOICES:
             row = size[choice]
             cells += [SEPARATOR.join(row.subset), row.cv_mse, row.r2, row.relative_error]
-        rows.append(cells)
-    return write_csv(path, ("subset_size", *(f"{choice}_{figure}" for choice in CHOICES for figure in figures)), rows)
+        rows.append([*cells, cells[0] in exhaustive_sizes])
+    columns = ("subset_size", *(f"{choice}_{figure}" for choice in CHOICES for figure in figures), "exhaustive")
+    return write_csv(path, columns, rows)

@@ -44,21 +44,21 @@ def search_beam(
         n_subsets = candidates(problem, wide, size).n_subsets
         if n_subsets <= MAX_EXHAUSTIVE or not found:
             whole = find(problem, wide, size, 0, n_subsets, n_threads=n_threads, report=report)
-            found.append(polish(problem, wide, [whole]))
+            found.append(polish(problem, wide, [whole], n_threads=n_threads))
         else:
-            found.append(_extend(problem, wide, found[-1]))
+            found.append(_extend(problem, wide, found[-1], n_threads))
             report(found[-1].n_searched)
     keep = settings.keep
     return tuple(replace(best, subsets=best.subsets[:keep], cv_mse=best.cv_mse[:keep]) for best in reversed(found))
 
 
-def _extend(problem: Problem, settings: Settings, smaller: Best) -> Best:
+def _extend(problem: Problem, settings: Settings, smaller: Best, n_threads: int) -> Best:
     """Search the subsets that are one of the best of the next smaller size and one more environment."""
     chosen = candidates(problem, settings, smaller.subset_size + 1)
     size, best = smaller.subset_size + 1, smaller.subsets[: settings.beam].tolist()
     longer = {tuple(sorted([*subset, column])) for subset in best for column in chosen.free if column not in subset}
     subsets = np.array(sorted(longer), dtype=np.int64).reshape(-1, size)
-    errors = subset_errors(problem, settings, subsets)
+    errors = subset_errors(problem, settings, subsets, n_threads=n_threads)
     there = np.isfinite(errors)
     order = np.argsort(np.where(there, errors, np.inf), kind="stable")[: min(settings.keep, int(there.sum()))]
     return Best(

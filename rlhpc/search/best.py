@@ -108,7 +108,7 @@ def _in_sample(settings: Settings) -> bool:
     return settings.rank_by == "in_sample"
 
 
-def polish(problem: Problem, settings: Settings, parts: Sequence[Found]) -> Best:
+def polish(problem: Problem, settings: Settings, parts: Sequence[Found], *, n_threads: int = 1) -> Best:
     """Join what was found in adjoining ranges, compute the errors of the best exactly, and order them.
 
     Parameters
@@ -117,13 +117,14 @@ def polish(problem: Problem, settings: Settings, parts: Sequence[Found]) -> Best
     settings : Settings
     parts : sequence of Found
         All of one size, in the order of their ranges, which are all there is.
+    n_threads : int
     """
     chosen = candidates(problem, settings, parts[0].subset_size)
     ranks, errors = np.concatenate([part.ranks for part in parts]), np.concatenate([part.errors for part in parts])
     ranks = np.sort(ranks[np.lexsort((ranks, errors))[: settings.keep + MARGIN]])  # so that equals stay in this order
-    subsets, errors = _order(problem, settings, chosen.subsets(ranks), in_sample=_in_sample(settings))
+    subsets, errors = _order(problem, settings, chosen.subsets(ranks), n_threads, in_sample=_in_sample(settings))
     if _in_sample(settings):
-        subsets, errors = _order(problem, settings, subsets[np.lexsort(subsets.T[::-1])], in_sample=False)
+        subsets, errors = _order(problem, settings, subsets[np.lexsort(subsets.T[::-1])], n_threads, in_sample=False)
     return Best(
         parts[0].subset_size,
         chosen.n_subsets,
@@ -137,13 +138,14 @@ def polish(problem: Problem, settings: Settings, parts: Sequence[Found]) -> Best
     )
 
 
-def _order(problem: Problem, settings: Settings, subsets: Ints, *, in_sample: bool) -> tuple[Ints, Floats]:
+def _order(problem: Problem, settings: Settings, subsets: Ints, n_threads: int, *, in_sample: bool) -> tuple[Ints, Floats]:
     """Order subsets by their exact errors, and return the best of them with these."""
-    errors = cut(errors_by(settings.rules(len(problem.y), in_sample=in_sample), problem.X, problem.y, subsets))
+    rules = settings.rules(len(problem.y), in_sample=in_sample)
+    errors = cut(errors_by(rules, problem.X, problem.y, subsets, n_threads=n_threads))
     order = np.argsort(errors, kind="stable")[: settings.keep]
     return subsets[order], errors[order]
 
 
-def subset_errors(problem: Problem, settings: Settings, subsets: Ints) -> Floats:
+def subset_errors(problem: Problem, settings: Settings, subsets: Ints, *, n_threads: int = 1) -> Floats:
     """Compute the CV errors of subsets of a problem, by the rules of a search; see `rlhpc.search.regression.cv_mse`."""
-    return cut(errors_by(settings.rules(len(problem.y)), problem.X, problem.y, subsets))
+    return cut(errors_by(settings.rules(len(problem.y)), problem.X, problem.y, subsets, n_threads=n_threads))

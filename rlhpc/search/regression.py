@@ -6,6 +6,7 @@ subsets, such as duplicated or all-zero columns, take the solution of minimum no
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from rlhpc.search.folds import FOLD_SEED, N_FOLDS, assign_folds
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+SMALL = 128  # subsets, of fewer than which a thread of their own costs more than it is worth
 DIGITS = 12  # of an error
 LEAST_POWER = -25
 SCALES = np.array([float(f"1e{DIGITS - 1 - power}") for power in range(LEAST_POWER, 309)])  # exact decimals, by power of ten
@@ -105,10 +107,18 @@ def cv_mse(  # noqa: PLR0913 - the rules are keywords
     return errors_by(rules, X, y, subsets)
 
 
-def errors_by(rules: Rules, X: Floats, y: Floats, subsets: Ints) -> Floats:
+def errors_by(rules: Rules, X: Floats, y: Floats, subsets: Ints, *, n_threads: int = 1) -> Floats:
     """Compute the error of every subset, by given rules; see `cv_mse`."""
-    errors = np.empty(len(subsets))
-    errors_of(*_columns_of(X), _floats(y), _ints(subsets), rules, make_bench(len(y), subsets.shape[1]), errors)
+    table, errors, n_parts = (*_columns_of(X), _floats(y)), np.empty(len(subsets)), max(1, min(n_threads, len(subsets) // SMALL))
+
+    def compute(part: Ints, found: Floats) -> None:
+        errors_of(*table, _ints(part), rules, make_bench(len(y), subsets.shape[1]), found)
+
+    if n_parts == 1:
+        compute(subsets, errors)
+    else:
+        with ThreadPoolExecutor(n_parts) as pool:
+            list(pool.map(compute, np.array_split(subsets, n_parts), np.array_split(errors, n_parts)))
     return errors
 
 

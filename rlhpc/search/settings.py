@@ -50,6 +50,8 @@ RULES = {
     "ranking whose errors differ in the tenth digit or later, any may be the ones that stay in it",
 }
 KEEP = 1_000
+MAX_KEEP = 1_000_000  # a ranking of more is no ranking, but a table of gigabytes
+MAX_BEAM = 10_000  # with it a size has half a million subsets of 57 environments, nearly as many as are searched whole
 MAX_SEED = 2**32 - 1  # of NumPy's RandomState
 
 
@@ -65,16 +67,17 @@ class Settings:
         See `rlhpc.search.folds.assign_folds`.
     fit_intercept : bool
     keep : int
-        How many subsets of each size stay in the ranking.
+        How many subsets of each size stay in the ranking; at most `MAX_KEEP`.
     fold_rule, rank_by : str
         See `RULES`.
     ridge : float
         Penalty on squared coefficients, at least 0.
     forced, excluded : tuple of str
-        Environments that are in every subset, and in none. Smaller sizes than the number of forced ones are not searched.
+        Environments that are in every subset, and in none; kept in alphabetical order. Smaller sizes than the number of forced
+        ones are not searched.
     beam : int
         0 for an exhaustive search. Else, sizes of more than `rlhpc.search.beam.MAX_EXHAUSTIVE` subsets are searched among the
-        extensions of the best `beam` of the next smaller size alone.
+        extensions of the best `beam` of the next smaller size alone; at most `MAX_BEAM`.
     """
 
     subset_size: int
@@ -97,8 +100,8 @@ class Settings:
         InputError
             With every fault.
         """
-        for name in ("forced", "excluded"):  # JSON knows lists alone
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("forced", "excluded"):  # in any order, given twice or not, they are the same search
+            object.__setattr__(self, name, tuple(sorted({*getattr(self, name)})))
         if faults := [*self._faults()]:
             raise InputError(*faults)
 
@@ -107,6 +110,8 @@ class Settings:
         for name, (value, low) in least.items():
             if value < low:
                 yield f"{name} {value} is too small: give at least {low}."
+        if self.keep > MAX_KEEP:
+            yield f"number to keep {self.keep} is too large: give at most {MAX_KEEP:,}."
         if not 0 <= self.fold_seed <= MAX_SEED:
             yield f"fold seed {self.fold_seed} is out of range: give 0 to {MAX_SEED}."
         if not (self.ridge >= 0 and math.isfinite(self.ridge)):
@@ -117,14 +122,17 @@ class Settings:
         yield from self._choice_faults()
 
     def _choice_faults(self) -> Iterator[str]:
-        if self.beam < 0:
-            yield f"beam {self.beam} is negative: give 0, for an exhaustive search, or how many subsets to go on from."
+        if not 0 <= self.beam <= MAX_BEAM:
+            yield (
+                f"beam {self.beam} is out of range: give 0, for an exhaustive search, or how many subsets to go on from, at most "
+                f"{MAX_BEAM:,}."
+            )
         if self.beam and self.rank_by == "in_sample":
             yield "a beam goes by cv_mse, not by the in-sample error: leave out one of the two."
         both = [name for name in self.forced if name in self.excluded]
         if both:
             yield f"{', '.join(both)}: forced into every subset and excluded from all. Leave out one of the two."
-        n_forced = len(set(self.forced))
+        n_forced = len(self.forced)
         if self.subset_size >= 1 and n_forced > self.subset_size:
             named = ", ".join(self.forced)
             yield f"{n_forced} environments are forced ({named}): more than the subset size {self.subset_size}."
@@ -137,7 +145,7 @@ class Settings:
     @property
     def sizes(self) -> range:
         """The sizes searched, the largest first."""
-        return range(self.subset_size, max(1, len(set(self.forced))) - 1, -1)
+        return range(self.subset_size, max(1, len(self.forced)) - 1, -1)
 
     @property
     def fitting(self) -> Fitting:
@@ -180,7 +188,7 @@ class Settings:
                 f"subset size {size}{plus} is not smaller than the number of algorithms, {n_algos}: every subset would fit "
                 f"perfectly. Give at most {n_algos - 1 - self.fit_intercept}, or add algorithms."
             )
-        n_forced = len(set(self.forced))
+        n_forced = len(self.forced)
         most = max((comb(max(n_candidates - n_forced, 0), smaller - n_forced) for smaller in self.sizes), default=0)
         if most > MAX_SUBSETS and not self.beam:
             yield f"subset size {size} of {n_candidates} environments makes {most:.3g} subsets: too many to search. Give a beam."

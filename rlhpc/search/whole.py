@@ -42,4 +42,4 @@ def search(
         find(problem, settings, size, 0, candidates(problem, settings, size).n_subsets, n_threads=n_threads, report=report)
         for size in settings.sizes
     )
-    return tuple(polish(problem, settings, [found]) for found in whole)
+    return tuple(polish(problem, settings, [found], n_threads=n_threads) for found in whole)

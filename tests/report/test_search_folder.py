@@ -86,7 +86,7 @@ def test_spaces_and_the_order_of_keys_do_not_count(search):
     assert read_search(search).head == {key: value for key, value in head.items() if key != "sha256"}
 
 
-@pytest.mark.parametrize("key", ["subset_size", "sizes", "files", "benchmarks"])
+@pytest.mark.parametrize("key", ["sizes", "files", "benchmarks"])
 def test_a_head_of_another_form_is_an_error_even_if_its_checksum_is_right(search, key):
     """What a later version may write."""
 
@@ -96,6 +96,17 @@ def test_a_head_of_another_form_is_an_error_even_if_its_checksum_is_right(search
 
     edited(search, change)
     with pytest.raises(InputError, match=f"is damaged .KeyError: '{key}'"):
+        read_search(search)
+
+
+def test_a_search_of_a_version_that_knew_fewer_rules_is_told_as_such(search):
+    def change(head):
+        del head["ridge"], head["beam"], head["sha256"]
+        head["version"] = "0.0.9"
+        head["sha256"] = digest(head)
+
+    edited(search, change)
+    with pytest.raises(InputError, match=r"is of rlhpc 0\.0\.9, which had no ridge, beam; this is .* Search again: python jobs"):
         read_search(search)
 
 

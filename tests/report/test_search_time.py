@@ -40,6 +40,15 @@ def test_a_shard_that_takes_too_long_is_named(found, monkeypatch):
         check_time(found.problem, Settings(2), (3, 16), 1, 24)
 
 
+def test_a_beam_that_takes_too_long_is_to_be_narrower(found, monkeypatch):
+    monkeypatch.setattr(search_time, "estimate_seconds", lambda *_: 720_000.0)
+    with pytest.raises(InputError) as caught:
+        check_time(found.problem, Settings(2, beam=7), (0, 1), 1, 24)
+    text = str(caught.value)
+    assert "15 subsets of 2 and fewer environments in the beam. Instead: Search a narrower beam than 7. Search smaller" in text
+    assert "--n-shards" not in text
+
+
 def test_a_search_of_minutes_is_told_how_long_at_the_beginning_and_one_of_seconds_is_not(capsys):
     search_time.tell(9.0)
     search_time.tell(600.0)

@@ -300,3 +300,13 @@ def test_computing_twice_gives_the_same_bits(make_problem):
     subsets = subsets_of(8, 3)
     one, other = (cv_mse(problem.X, problem.y, subsets, drawn=True, fit_intercept=True) for _ in range(2))
     assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 100])
+def test_threads_compute_the_same_errors(make_problem, n_threads):
+    problem = make_problem(20, 30, missing=0.1)
+    subsets = subsets_of(30, 3)
+    rules = make_rules(20)
+    errors = errors_by(rules, problem.X, problem.y, subsets, n_threads=n_threads)
+    assert np.array_equal(errors, errors_by(rules, problem.X, problem.y, subsets))
+    assert len(errors_by(rules, problem.X, problem.y, subsets[:0], n_threads=n_threads)) == 0

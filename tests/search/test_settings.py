@@ -50,8 +50,22 @@ def test_environments_forced_and_excluded_at_once_or_too_many_are_named():
         Settings(2, forced=("Pong", "Krull", "Qbert"), excluded=("Krull",))
     assert caught.value.faults == (
         "Krull: forced into every subset and excluded from all. Leave out one of the two.",
-        "3 environments are forced (Pong, Krull, Qbert): more than the subset size 2.",
+        "3 environments are forced (Krull, Pong, Qbert): more than the subset size 2.",
     )
+
+
+def test_too_wide_a_beam_and_too_long_a_ranking_are_refused():
+    with pytest.raises(InputError) as caught:
+        Settings(9, beam=10_001, keep=1_000_001)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "number to keep 1000001 is too large",
+        "beam 10001 is out of range",
+    ]
+    Settings(9, beam=10_000, keep=1_000_000)
+
+
+def test_the_order_of_environments_makes_no_other_settings():
+    assert Settings(3, forced=("b", "a", "b"), excluded=("d", "c")) == Settings(3, forced=("a", "b"), excluded=("c", "d"))
 
 
 def test_unknown_environments_are_named_with_the_nearest(make_problem):

@@ -197,7 +197,8 @@ def test_nothing_is_left_after_stop(make_cluster):
 
 
 def test_a_daemon_whose_threads_are_still_ending_is_waited_for(make_cluster):
-    code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=[2]).start(); ctypes.CDLL(None).pthread_exit(None)"
+    code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=[2]).start();"
+    code += "ctypes.CDLL(None).pthread_exit(None)"
     cluster = make_cluster(n_nodes=1)
     cluster._spawn("late", [sys.executable, "-c", code])
     late = cluster._children["late"]

@@ -42,12 +42,12 @@ def _key() -> str:
 
 
 def _is_private(folder: Path) -> bool:
-    """Create a folder, and tell whether we, and nobody else, can write to it."""
+    """Create a folder, and tell whether we, and nobody else, can write to it; a link to one must be ours, too."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = folder.lstat()
+        owners, mode = {folder.lstat().st_uid, folder.stat().st_uid}, folder.stat().st_mode
         with tempfile.TemporaryFile(dir=folder):
-            return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            return owners == {os.getuid()} and not mode & (stat.S_IWGRP | stat.S_IWOTH)
     except OSError:
         return False
 

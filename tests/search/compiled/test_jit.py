@@ -65,6 +65,10 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
     assert not jit._is_private(others)
     (tmp_path / "file").write_text("")
     assert not jit._is_private(tmp_path / "file" / "key")
+    (tmp_path / "to mine").symlink_to(mine)
+    (tmp_path / "to others").symlink_to(others)
+    assert jit._is_private(tmp_path / "to mine")
+    assert not jit._is_private(tmp_path / "to others")
 
 
 @pytest.mark.parametrize("variable", ["NUMBA_CACHE_DIR", "XDG_CACHE_HOME"])
