@@ -57,6 +57,7 @@ def _seconds_of_beam(problem: Problem, settings: Settings, chosen: Candidates) -
     every = np.tile(np.array(chosen.free, dtype=np.int64), (N_EXTENDED, 1))
     free = np.random.default_rng(0).permuted(every, axis=1)[:, : chosen.n_free]
     subsets = np.hstack([np.tile(np.array(chosen.forced, dtype=np.int64), (N_EXTENDED, 1)), free])
+    subset_errors(problem, settings, subsets[:1])  # which is compiled, or read
     begun = time.perf_counter()
     subset_errors(problem, settings, subsets)
     return (time.perf_counter() - begun) / N_EXTENDED * most_extended(settings, chosen)

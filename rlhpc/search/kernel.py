@@ -14,12 +14,12 @@ cross-products by one column x_p regresses everything else on it:
 After the sweeps by all columns of S but two, the last two are left to solve for, and the swept y_f less their part *is* the
 residual. A parent is swept once for all of its leaves, and a leaf costs the same at every k. Folds are the lanes of vector
 instructions. No sum of squares is obtained as a difference, so that nothing cancels there. What does lose digits is a pivot G_pp
-that sweeps have made small: below a share of 3e-6, the subset is computed anew by orthogonal transformations, and
+that sweeps have made small: below a share of 1e-5, the subset is computed anew by orthogonal transformations, and
 counted. G_pp = 0 exactly, as of a column of zeros, is given the coefficient 0: the solution of least norm.
 
 Missing scores: free columns with gaps come first in the order of the search. Each choice of them fixes rows and folds, and the
-tree goes on over the columns without gaps. Where a subset has columns with gaps only, its parent's cross-products lose the rows
-that the last column lacks, and the k equations are solved for that one subset, at ten to twenty times the cost.
+tree goes on over the columns without gaps. Where all columns of a subset but the last have gaps, its parent's cross-products
+lose the rows that the last column lacks, and the k equations are solved for that one subset, at ten times the cost.
 
 References: M. J. Garside, 1965, The best sub-set in multiple linear regression analysis (sweeping through all subsets).
 """
@@ -130,7 +130,7 @@ def scan(table: Table, start: int, stop: int, tally: Tally, work: Work) -> None:
         n_gappy = 0
         while n_gappy < table.size and subset[n_gappy] < table.n_gappy:
             n_gappy += 1
-        if n_gappy == table.size and not table.rules.drawn:
+        if n_gappy >= table.size - 1 and table.n_gappy and not table.rules.drawn:
             rank += _scan_gappy(table, stop - rank, tally, work)
         else:
             rank += _scan_tree(table, n_gappy, stop - rank, tally, work)
@@ -139,13 +139,13 @@ def scan(table: Table, start: int, stop: int, tally: Tally, work: Work) -> None:
 
 @compiled
 def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work) -> int:
-    """Add the subset, and those after it that differ in the last column, as long as that has gaps; return how many."""
+    """Add the subset, and those after it that differ in the last column; return how many."""
     subset, columns, n_before = work.subset, work.columns, 1 + table.n_fixed
     last = table.size - 1
     for i in range(last):
         columns[n_before + i] = n_before + subset[i]
     n, first = n_before + last, subset[last]
-    n_leaves = min(table.n_gappy - first, n_most)
+    n_leaves = min(len(table.places) - first, n_most)
     n_rows = find_rows(table, columns, n, work.mask, work.row_in, work.weights)
     level = level_of(work, 0)
     take_rows(table, columns, n, work.mask, work.row_in, level.R, level.r)

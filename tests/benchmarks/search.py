@@ -110,7 +110,7 @@ def search_size(problem, size, n_threads):
     real, started = time.perf_counter(), time.process_time()
     found = find(problem, settings, size, 0, comb(len(problem.env_ids), size), n_threads=n_threads)
     between = time.process_time()
-    polish(problem, settings, [found])
+    polish(problem, settings, [found], n_threads=n_threads)
     return np.array([between - started, time.process_time() - started, time.perf_counter() - real])
 
 
@@ -417,6 +417,7 @@ def show_thesis(n_times=20):
     table = make_table(problem.X, problem.y, (), range(38), 3, settings.rules(7))
     works = {
         "all sizes, the best 1,000 polished": lambda: search(problem, settings),
+        "k = 3 alone, the best 1,000 polished": lambda: polish(problem, settings, [find(problem, settings, 3, 0, n)]),
         "k = 3 alone, not polished": lambda: search_range(table, 0, n, settings.keep + MARGIN),
     }
     print(f"\n7 algorithms x 38 environments, {n:,} subsets of 3, {table.rules.n_folds} folds, 1 thread, of {n_times} times")

@@ -205,6 +205,15 @@ def test_collinearity_that_adds_up_over_columns_is_noticed(s, size):
             check(X[:, list(order)], y, size)
 
 
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("gaps", [(), (0, 2, 4), range(7)])
+def test_scores_that_are_much_alike_are_not_taken_for_collinear(gaps, fit_intercept):
+    rng = np.random.default_rng(3)
+    X, y = with_gaps(2.0 + 0.1 * rng.normal(size=(60, 7)), gaps, share=0.05), 2.0 + 0.1 * rng.normal(size=60)
+    for size in range(1, 7):
+        assert check(X, y, size, fit_intercept=fit_intercept).counts[N_RECOMPUTED] == 0
+
+
 @pytest.mark.parametrize("ratio", [1e5, 1e7, 1e9])
 @pytest.mark.parametrize("gaps", [(), range(3)])
 def test_an_outlier_that_is_held_out_hides_no_other_score(make_problem, reference, ratio, gaps):

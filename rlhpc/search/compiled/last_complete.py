@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rlhpc.search.compiled.jit import compiled
-from rlhpc.search.compiled.lanes import LANES, any_below, inverse, load, spread, store, total
-from rlhpc.search.compiled.moments import lose
+from rlhpc.search.compiled.lanes import LANES, inverse, load, spread, total
+from rlhpc.search.compiled.moments import is_lost, lose
 from rlhpc.search.compiled.table import Table
 from rlhpc.search.compiled.work import Level, Work
 
@@ -18,26 +18,24 @@ def leaves(table: Table, level: Level, work: Work, pivot: int, first_pivot: bool
     The level holds the moments after a regression on all columns before `pivot`, so that two are left to solve for whatever the
     size of a subset. Residuals are formed directly: no difference of large sums cancels.
     """
-    G, c, R, r, left, least = level
-    bound, weights, errors = work.bound, work.weights, work.errors
-    left_of_leaves = work.left[table.size]
+    G, c, R, r, left, _ = level
+    bound, after_first, weights, errors = work.bound, work.after_first, work.weights, work.errors
+    below = Level(G, c, R, r, work.left[table.size], work.least[table.size])
+    pivot_is_lost = False
     for lane in range(0, len(left), LANES):
-        below = Level(G, c, R, r, left_of_leaves, work.least[table.size])
-        lose(level, below, pivot, first_pivot, lane, bound, work.after_first)
-        store(left_of_leaves, lane, load(left_of_leaves, lane) * load(work.least[table.size], lane))
+        pivot_is_lost |= is_lost(level, load(G[pivot, pivot], lane), pivot, first_pivot, lane, bound, after_first)
+        lose(level, below, pivot, first_pivot, lane, bound, after_first)
     n_each, R_pivot = table.n_slots_each, R[pivot]
     n_blocks = c.shape[1] // LANES
     for j in range(first, last):
-        error, uncertain, R_j = 0.0, False, R[j]
+        error, uncertain, R_j = 0.0, pivot_is_lost, R[j]
         for block in range(n_blocks):
             lane = block * LANES
-            diagonal = load(G[pivot, pivot], lane)
-            uncertain |= any_below(load(left, lane) * load(least, lane) * diagonal, load(bound[pivot], lane))
-            one_by = inverse(diagonal)
+            one_by = inverse(load(G[pivot, pivot], lane))
             G_j = load(G[pivot, j], lane)
             gamma = G_j * one_by
             diagonal_j = load(G[j, j], lane) - gamma * G_j
-            uncertain |= any_below(load(left_of_leaves, lane) * diagonal_j, load(bound[j], lane))
+            uncertain |= is_lost(below, diagonal_j, j, first_pivot, lane, bound, after_first)
             beta_j = (load(c[j], lane) - gamma * load(c[pivot], lane)) * inverse(diagonal_j)
             beta = load(c[pivot], lane) * one_by - gamma * beta_j
             squares = spread(0.0)

@@ -1,4 +1,4 @@
-"""Errors of the subsets that differ in their last column, where every column has gaps, and with it its own rows."""
+"""Errors of the subsets that differ in their last column, where all columns before have gaps: each with its own rows."""
 
 from __future__ import annotations
 
@@ -142,8 +142,9 @@ def _solve(H: Floats, bound: Floats, n: int) -> bool:
     for pivot in range(1, n + 1):
         for lane in range(0, H.shape[2], LANES):
             diagonal, left, least = load(H[pivot, pivot], lane), load(H[0, 0], lane), load(H[0, n + 1], lane)
-            uncertain |= any_below(left * least * diagonal, load(bound[pivot], lane))
             before = load(H[0, pivot], lane)
+            uncertain |= any_below(left * diagonal, load(bound[pivot], lane))
+            uncertain |= any_below(left * diagonal * least, spread(COLLINEAR) * before)
             store(H[0, 0], lane, left * share(diagonal, before))
             store(H[0, n + 1], lane, smaller(least, share(spread(COLLINEAR) * before, load(bound[pivot], lane))))
             one_by = inverse(diagonal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +18,9 @@ Ints = NDArray[np.int64]
 # What sweeps leave of a pivot, as a share of the cross-product of its column with itself, tells what digits it lost. Its error
 # is magnified in turn by later pivots that lose digits to it, so that shares are multiplied along the path: of each pivot, the
 # share of what the first pivot has left of it, and once the least share that the first pivot, which takes away what all columns
-# have in common, has left of any. Where less than this is left, the subset is nearly collinear: it is computed anew by `exact`.
-COLLINEAR = 3e-6
+# have in common, has left of any; but for a factor of about the number of columns, this is what the condition number of scaled
+# cross-products is at most. Where less than this is left, the subset is nearly collinear: it is computed anew by `exact`.
+COLLINEAR = 1e-5
 LEAST = 5e-324  # of the numbers above zero
 
 
@@ -120,6 +123,16 @@ def lose(source: Level, target: Level, pivot: int, first: bool, lane: int, bound
 
 
 @compiled
+def is_lost(level: Level, diagonal: Any, pivot: int, first: bool, lane: int, bound: Floats, after_first: Floats) -> bool:
+    """Tell whether too little of the digits is left with a pivot, which comes after those of the level; see `COLLINEAR`."""
+    of_pivot = diagonal if first else load(level.left, lane) * diagonal
+    lost: bool = any_below(of_pivot, load(bound[pivot], lane))
+    if not first:
+        lost |= any_below(of_pivot * load(level.least, lane), spread(COLLINEAR) * load(after_first[pivot], lane))
+    return lost
+
+
+@compiled
 def sweep(
     source: Level,
     target: Level,
@@ -136,13 +149,13 @@ def sweep(
     Cross-products of columns from `last_pair` on with others are not wanted any more, and not computed. What the `first` pivot of
     a path leaves of each column is written to `after_first`.
     """
-    G, c, R, r, left, least = source
+    G, c, R, r, _, _ = source
     uncertain = False
     for block in range(c.shape[1] // LANES):
         lane, first_slot = block * LANES, block * n_each * LANES
         last_slot = first_slot + n_each * LANES
         diagonal = load(G[pivot, pivot], lane)
-        uncertain |= any_below(load(left, lane) * load(least, lane) * diagonal, load(bound[pivot], lane))
+        uncertain |= is_lost(source, diagonal, pivot, first, lane, bound, after_first)
         lose(source, target, pivot, first, lane, bound, after_first)
         one_by = inverse(diagonal)
         c_pivot = load(c[pivot], lane)
