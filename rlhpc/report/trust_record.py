@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -43,7 +43,7 @@ def trust_record(found: FoundSearch, held_outs: HeldOuts, no_figure: str) -> dic
     verdict = judge(honest)
     record = {
         "verdict": verdict,
-        "sentences": sentences(verdict, honest, no_figure, first.n_algos, len(problem.algos)),
+        "sentences": (*sentences(verdict, honest, no_figure, first.n_algos, len(problem.algos)), *_beam(found.head)),
         "rule": RULE,
         "subset": first.subset,
         "claimed": {"cv_mse": first.cv_mse, "r2": first.r2, "relative_error": first.relative_error},
@@ -61,6 +61,13 @@ def trust_record(found: FoundSearch, held_outs: HeldOuts, no_figure: str) -> dic
         },
     }
     return dict(_plain(record))
+
+
+def _beam(head: Mapping[str, Any]) -> Iterator[str]:
+    """Say that not all subsets were searched, if so."""
+    if not head["exhaustive"]:
+        searched = f"{head['n_searched']:,} of {head['n_subsets']:,}"
+        yield f"The search was a beam of {head['beam']}, {searched} subsets: there may be a better one."
 
 
 def _with_optimism(honest: Honest | None, claimed: float) -> dict[str, Any] | None:

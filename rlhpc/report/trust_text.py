@@ -18,9 +18,6 @@ def describe(trust: Mapping[str, Any]) -> str:
     """
     claimed, honest = trust["claimed"], trust["honest"]
     lines = [f"Verdict: {trust['verdict']}", f"Chosen subset: {', '.join(trust['subset'])}", *trust["sentences"]]
-    if not trust["exhaustive"]:
-        searched = f"{trust['n_searched']:,} of {trust['n_subsets']:,}"
-        lines.append(f"The search was a beam of {trust['beam']}, {searched} subsets: there may be a better one.")
     lines.append(f"Claimed: CV MSE {number(claimed['cv_mse'])}, in-sample relative error {percent(claimed['relative_error'])}")
     if honest and honest["n_predicted"]:
         mse, times, distinct = honest["mse"], honest["optimism_factor"], honest["n_distinct_subsets"]

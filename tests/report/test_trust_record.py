@@ -65,3 +65,10 @@ def test_nothing_predicted_is_no_figure_with_its_reason(found, held_outs):
 def test_exact_claim_has_no_finite_optimism(found, held_outs):
     exact = replace(found, ranking=(replace(found.ranking[0], cv_mse=0.0),))
     assert trust_record(exact, held_outs, "")["honest"]["optimism_factor"] is None
+
+
+def test_a_beam_is_said_to_have_missed_perhaps(found, held_outs):
+    head = {**found.head, "exhaustive": False, "n_searched": 1_200, "n_subsets": 5_000, "beam": 7}
+    told = "The search was a beam of 7, 1,200 of 5,000 subsets: there may be a better one."
+    assert trust_record(replace(found, head=head), held_outs, "")["sentences"][-1] == told
+    assert not any("beam" in sentence for sentence in trust_record(found, held_outs, "")["sentences"])
