@@ -35,9 +35,8 @@ def incomplete(n_complete: int, n_algos: int) -> list[str]:
     """Say that the best subset rests on some of the algorithms only; nothing if it rests on all."""
     if n_complete == n_algos:
         return []
-    return [
-        f"The best subset rests on {n_complete} of {n_algos} algorithms; errors on different algorithms are not comparable.",
-    ]
+    rests = f"The best subset rests on {n_complete} of {n_algos} algorithms; errors on different algorithms are not comparable."
+    return [f"{rests} Add the scores that are missing, or leave out environments that few algorithms have (--exclude)."]
 
 
 def _with_figure(verdict: str, honest: Honest, n_algos: int) -> Iterator[str]:

@@ -109,22 +109,31 @@ def unusable(dataset: Dataset, *, random_algo: str = RANDOM_ALGO, reference_algo
     """Yield what keeps a dataset from being normalised and compared, and what to do about it."""
     if not dataset.algos:
         yield f"there is no algorithm to compare: '{random_algo}' and '{reference_algo}' are what scores are normalised by."
+    if names := [name for name, score in zip(dataset.env_ids, dataset.random_scores, strict=True) if math.isnan(score)]:
+        have, it = _have(names)
+        yield (
+            f"{have} no random score (Base). Train the algorithm '{random_algo}' on {it}, or measure {it} with "
+            f"`python jobs/random_score.py {shlex.join(names)}` and put the score into the table or a benchmark's file."
+        )
+    if names := [name for name, score in zip(dataset.env_ids, dataset.reference_scores, strict=True) if math.isnan(score)]:
+        have, it = _have(names)
+        yield (
+            f"{have} no reference score (Reference). Train the algorithm '{reference_algo}' on {it}, or put a score into the "
+            "table or a benchmark's file."
+        )
     for env_id, low, high in zip(dataset.env_ids, dataset.random_scores, dataset.reference_scores, strict=True):
-        if math.isnan(low):
-            yield (
-                f"the environment '{env_id}' has no random score (Base). Train the algorithm '{random_algo}' on it, or measure "
-                f"it with `python jobs/random_score.py {shlex.quote(env_id)}` and put it into the table or a benchmark's file."
-            )
-        if math.isnan(high):
-            yield (
-                f"the environment '{env_id}' has no reference score (Reference). Train the algorithm '{reference_algo}' on it, "
-                "or put a score into the table or a benchmark's file."
-            )
         if low == high and math.isfinite(low):
             yield (
                 f"the environment '{env_id}' has the random score (Base) and the reference score (Reference) {low:g}; "
                 "scores cannot be normalised by two equal ones. Give another reference, or leave the environment out."
             )
+
+
+def _have(env_ids: Sequence[str]) -> tuple[str, str]:
+    """Begin a sentence about what environments have; and the pronoun for them."""
+    if len(env_ids) == 1:
+        return f"the environment '{env_ids[0]}' has", "it"
+    return f"{len(env_ids)} environments ({', '.join(env_ids)}) have", "them"
 
 
 def from_scores(

@@ -36,7 +36,6 @@ search and the start are in real seconds, and two threads are held against one i
 
 import argparse
 import contextlib
-import importlib.util
 import io
 import os
 import statistics
@@ -49,6 +48,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from mlxtend.feature_selection import ExhaustiveFeatureSelector
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 from threadpoolctl import threadpool_limits
@@ -164,8 +164,6 @@ def by_lstsq(problem, subsets):
 
 def by_mlxtend(problem, n_envs):
     """Return all subsets of the first environments, and their errors."""
-    from mlxtend.feature_selection import ExhaustiveFeatureSelector  # noqa: PLC0415  # may be absent
-
     rows = split(problem, range(n_envs))[2]
     rules = {"scoring": "neg_mean_squared_error", "cv": rows, "print_progress": False}
     selector = ExhaustiveFeatureSelector(LinearRegression(fit_intercept=False), min_features=SIZE, max_features=SIZE, **rules)
@@ -335,7 +333,7 @@ def show_others(problems, args):
     """Print all ways, side by side."""
     for pattern, problem in problems.items():
         nanoseconds, worst = compare(problem, args)
-        if pattern == "complete" and importlib.util.find_spec("mlxtend"):
+        if pattern == "complete":
             seconds, (subsets, errors) = processor_seconds(lambda problem=problem: by_mlxtend(problem, N_EXHAUSTIVE))
             worst = max(worst, check("mlxtend", errors, cv_mse(problem.X, problem.y, subsets)))
             nanoseconds[f"mlxtend, ExhaustiveFeatureSelector, of {N_EXHAUSTIVE}"] = 1e9 * seconds / len(subsets)

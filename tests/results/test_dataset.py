@@ -290,6 +290,14 @@ def test_everything_wrong_with_a_long_table_is_reported_at_once(tmp_path):
     assert len(found) == 9
 
 
+def test_environments_without_a_score_to_normalise_by_are_named_together(tmp_path):
+    found = faults(tmp_path, "env_id,algo,seed,score\nPong,ppo,1,5\nMs Pacman,ppo,1,5\n")
+    assert len(found) == 2
+    assert "2 environments (Ms Pacman, Pong) have no random score (Base). Train the algorithm 'random' on them" in found[0]
+    assert "`python jobs/random_score.py 'Ms Pacman' Pong`" in found[0]
+    assert "2 environments (Ms Pacman, Pong) have no reference score (Reference)." in found[1]
+
+
 def test_two_random_scores_of_one_environment_are_refused(tmp_path):
     text = "env_id,algo,seed,score,random_score,reference_score\nPong,ppo,1,5,0,9\nPong,ppo,2,5,1,9\n"
     assert "'Pong' has more than one random_score: 0.0, 1.0" in faults(tmp_path, text)[0]
