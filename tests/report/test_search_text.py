@@ -94,7 +94,9 @@ def test_thirty_algorithms_with_all_scores_are_not_warned_of():
 
 def test_a_best_subset_that_rests_on_some_algorithms_only_is_warned_of():
     (warned,) = warnings(record(40, 4))
-    assert warned.startswith("The best subset rests on 4 of 40 algorithms; errors on different algorithms are not comparable. Add ")
+    assert warned.startswith(
+        "The best subset rests on 4 of 40 algorithms; errors on different algorithms are not comparable. Add "
+    )
 
 
 def record(n_algos, n_complete):
