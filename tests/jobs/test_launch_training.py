@@ -167,8 +167,9 @@ def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tm
 
 
 IN_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a nohup that the tests run under would be inherited
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
@@ -188,13 +189,17 @@ def test_a_launch_whose_terminal_is_closed_saves_and_ends_with_75(tmp_path, redi
             start_new_session=True,
         )
     os.close(theirs)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("checkpoint-*")):
-        assert time.monotonic() < deadline
-        if select.select([ours], [], [], 0.1)[0]:
-            os.read(ours, 65_536)
-    os.close(ours)
-    assert process.wait(60) == 75
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.rglob("checkpoint-*")):
+            assert time.monotonic() < deadline
+            if select.select([ours], [], [], 0.1)[0]:
+                os.read(ours, 65_536)
+        os.close(ours)
+        assert process.wait(60) == 75
+    finally:
+        process.kill()
+        process.wait()
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
