@@ -10,7 +10,7 @@
     rows.py           which rows a subset has, and what a fold of them weighs
     moments.py        cross-products of columns, and the sweep that regresses all columns on one
     last_complete.py  errors of subsets whose last column has every score
-    last_gappy.py     errors of subsets whose every column has gaps
+    last_gappy.py     errors of subsets whose columns but the last have gaps
     least_squares.py  one regression, exactly, also where columns are collinear
     exact.py          errors and fits of single subsets by it
     tally.py          the best so far, and a histogram of all

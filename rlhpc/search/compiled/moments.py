@@ -18,8 +18,8 @@ Ints = NDArray[np.int64]
 # What sweeps leave of a pivot, as a share of the cross-product of its column with itself, tells what digits it lost. Its error
 # is magnified in turn by later pivots that lose digits to it, so that shares are multiplied along the path: of each pivot, the
 # share of what the first pivot has left of it, and once the least share that the first pivot, which takes away what all columns
-# have in common, has left of any; but for a factor of about the number of columns, this is what the condition number of scaled
-# cross-products is at most. Where less than this is left, the subset is nearly collinear: it is computed anew by `exact`.
+# have in common, has left of any. But for a factor of about the number of columns, the condition number of the cross-products,
+# scaled, is at most 1 by this. Where less than the following is left, the subset is nearly collinear: `exact` computes it anew.
 COLLINEAR = 1e-5
 LEAST = 5e-324  # of the numbers above zero
 

@@ -69,7 +69,7 @@ class Work(NamedTuple):
     errors : array of shape (n_free,)
         Of the subsets with the same columns but the last.
     H, h, dropped, dropped_folds, but, rows_left : arrays
-        Of subsets whose last column has gaps; see `rlhpc.search.compiled.last_gappy`.
+        Of subsets whose columns but the last have gaps; see `rlhpc.search.compiled.last_gappy`.
     bench : Bench
     """
 
