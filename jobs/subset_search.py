@@ -184,7 +184,7 @@ def _find(args: argparse.Namespace, problem: Problem, settings: Settings, folder
         try:
             shards = read_shards(folder.shards, args.n_shards)
             writable_folder(folder.root)
-            return merge(problem, settings, shards)
+            return merge(problem, settings, shards, n_threads=command.n_threads(args))
         except IncompleteSearchError as error:
             raise IncompleteSearchError(f"{error}\n{remedy()}".rstrip()) from error
     n_threads = command.n_threads(args)

@@ -30,7 +30,8 @@ def subsets_bar(n_subsets: int) -> Iterator[Callable[[int], object]]:
 def _manner() -> dict[str, Any]:
     if sys.stderr.isatty():
         return {"delay": SECONDS_UNTIL_SHOWN}
-    return {"file": _Lines(), "delay": SECONDS_OF_A_LINE, "mininterval": SECONDS_OF_A_LINE, "maxinterval": math.inf, "ncols": 0}
+    seconds = {"delay": SECONDS_OF_A_LINE, "mininterval": SECONDS_OF_A_LINE, "maxinterval": math.inf}
+    return {"file": _Lines(), "ncols": 0, "miniters": 1, **seconds}
 
 
 class _Lines:

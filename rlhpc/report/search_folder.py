@@ -142,19 +142,14 @@ def read_search(folder: SearchFolder) -> FoundSearch:
         If the search is not there, not finished, or its files do not belong together.
     """
     head = _read_head(folder)
-    if unknown := [field.name for field in fields(Settings) if field.name not in head]:
-        raise InputError(
-            f"the search in '{folder.root}' is of rlhpc {head.get('version', 'unknown')}, which had no {', '.join(unknown)}; "
-            f"this is {__version__}. Search again: {_command(folder)}"
-        )
     try:
+        settings = _settings(folder, head)
         faults = list(_changed(folder, head["files"]))
     except (OSError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
     if faults:
         raise InputError(*faults)
     try:
-        settings = Settings(**{field.name: head[field.name] for field in fields(Settings)})
         sizes: tuple[Mapping[Choice, Claimed], ...] = tuple(
             {BEST: _read_claimed(size[BEST]), NESTED: _read_claimed(size[NESTED])} for size in head["sizes"]
         )
@@ -176,6 +171,17 @@ def _read_head(folder: SearchFolder) -> dict[str, Any]:
     if not intact:
         raise _damaged(folder, f"{folder.search.name} was edited or cut, or is of an older rlhpc: its checksum does not match")
     return head
+
+
+def _settings(folder: SearchFolder, head: Mapping[str, Any]) -> Settings:
+    """Return the settings of a search; refuse those of another version that this one does not know, or does not allow."""
+    version, remedy = head.get("version", "unknown"), f"this is {__version__}. Search again: {_command(folder)}"
+    if unknown := [field.name for field in fields(Settings) if field.name not in head]:
+        raise InputError(f"the search in '{folder.root}' is of rlhpc {version}, which had no {', '.join(unknown)}; {remedy}")
+    try:
+        return Settings(**{field.name: head[field.name] for field in fields(Settings)})
+    except InputError as error:
+        raise InputError(f"the search in '{folder.root}' is of rlhpc {version} ({error}); {remedy}") from error
 
 
 def _changed(folder: SearchFolder, digests: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from rlhpc.errors import InputError, nearest
-from rlhpc.search import FOLD_RULES, FOLD_SEED, KEEP, N_FOLDS, RANK_BY, Problem, Settings
+from rlhpc.search import FOLD_RULES, FOLD_SEED, KEEP, MAX_BEAM, MAX_KEEP, N_FOLDS, RANK_BY, Problem, Settings
 
 SUBSET_SIZE = 3  # the thesis'
 
@@ -35,9 +35,13 @@ def add_flags(built: argparse.ArgumentParser) -> None:
         default=RANK_BY[0],
         help="the ranking holds the best by CV MSE, or the best by in-sample error, in order of CV MSE (as Atari-5 did)",
     )
-    rules.add_argument("--keep", type=int, default=KEEP, metavar="N", help="length of the ranking")
+    rules.add_argument("--keep", type=int, default=KEEP, metavar="N", help=f"length of the ranking, at most {MAX_KEEP:,}")
     built.add_argument(
-        "--beam", type=int, default=0, metavar="WIDTH", help="go on from the best WIDTH subsets of each size alone"
+        "--beam",
+        type=int,
+        default=0,
+        metavar="WIDTH",
+        help=f"go on from the best WIDTH subsets of each size alone, at most {MAX_BEAM:,}",
     )
     chosen = built.add_argument_group("which environments a subset may have; what it predicts is the score on all of them")
     chosen.add_argument("--force", nargs="+", default=[], metavar="ENV", help="environments that every subset has")

@@ -76,9 +76,9 @@ def check_time(problem: Problem, settings: Settings, division: tuple[int, int], 
 def _ways(settings: Settings, seconds: float) -> Iterator[str]:
     """Say what to do instead of a search of so many seconds of one thread."""
     n_shards = math.ceil(seconds / 3600 / HOURS_OF_A_SHARD)
-    if settings.beam:
+    if settings.beam > 1:
         yield f"Search a narrower beam than {settings.beam}."
-    else:
+    elif not settings.beam:
         if n_shards <= MOST_SHARDS:
             yield f"Search in shards of about an hour on a cluster: --submit --n-shards {n_shards}."
         if settings.rank_by == "cv_mse":

@@ -26,7 +26,7 @@ from rlhpc.search.nested import Size, nest
 from rlhpc.search.problem import Problem, load, problem_hash, save
 from rlhpc.search.ranking import Ranked, describe, describe_size, make_ranking
 from rlhpc.search.regression import Fit, cv_mse, fit
-from rlhpc.search.settings import FOLD_RULES, KEEP, RANK_BY, RULES, Settings
+from rlhpc.search.settings import FOLD_RULES, KEEP, MAX_BEAM, MAX_KEEP, RANK_BY, RULES, Settings
 from rlhpc.search.shard import Shard, n_shard_subsets, read_shard, search_shard, shard_name, stored_shards, write_shard
 from rlhpc.search.whole import n_to_search, search
 
@@ -34,6 +34,8 @@ __all__ = [
     "FOLD_RULES",
     "FOLD_SEED",
     "KEEP",
+    "MAX_BEAM",
+    "MAX_KEEP",
     "N_FOLDS",
     "RANK_BY",
     "RULES",

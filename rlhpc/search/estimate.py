@@ -22,9 +22,10 @@ ENOUGH = 0.2  # seconds of samples
 
 
 def estimate_seconds(problem: Problem, settings: Settings, shard_index: int = 0, n_shards: int = 1) -> float:
-    """Estimate how long one thread takes to search one shard, the only shard of 1 being the whole; to the second, or by a tenth.
+    """Estimate how long one thread takes to search one shard, the only shard of 1 being the whole.
 
-    Measured on up to half a million subsets of each size, for a second or so at most; first of all, they are compiled.
+    Measured on up to half a million subsets of each size, for a second or so at most; first of all, they are compiled. Too long
+    rather than too short, by up to a second a size and a third; but without the time of the ranking, which counts if it is long.
     """
     return sum(_seconds_of(problem, settings, size, shard_index, n_shards) for size in settings.sizes)
 

@@ -47,7 +47,7 @@ def read_shards(folder: Path, n_shards: int | None = None) -> list[Shard]:
     return shards
 
 
-def merge(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> tuple[Best, ...]:
+def merge(problem: Problem, settings: Settings, shards: Sequence[Shard], *, n_threads: int = 1) -> tuple[Best, ...]:
     """Merge shards into the best of the whole.
 
     Parameters
@@ -55,6 +55,7 @@ def merge(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> tupl
     problem : Problem
     settings : Settings
     shards : sequence of Shard
+    n_threads : int
 
     Returns
     -------
@@ -71,7 +72,8 @@ def merge(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> tupl
     faults = [*_strangers(problem, settings, shards)] or [*_holes(shards)]
     if faults:
         raise IncompleteSearchError("\n".join(faults))
-    return tuple(polish(problem, settings, parts) for parts in zip(*(shard.found for shard in shards), strict=True))
+    parts_of_sizes = zip(*(shard.found for shard in shards), strict=True)
+    return tuple(polish(problem, settings, parts, n_threads=n_threads) for parts in parts_of_sizes)
 
 
 def _strangers(problem: Problem, settings: Settings, shards: Sequence[Shard]) -> Iterator[str]:

@@ -99,6 +99,17 @@ def test_a_head_of_another_form_is_an_error_even_if_its_checksum_is_right(search
         read_search(search)
 
 
+def test_a_search_of_a_version_that_allowed_more_is_told_as_such(search):
+    def change(head):
+        del head["sha256"]
+        head |= {"version": "0.0.9", "keep": 10**9}
+        head["sha256"] = digest(head)
+
+    edited(search, change)
+    with pytest.raises(InputError, match=r"is of rlhpc 0\.0\.9 \(number to keep 1000000000 is too large.*Search again: "):
+        read_search(search)
+
+
 def test_a_search_of_a_version_that_knew_fewer_rules_is_told_as_such(search):
     def change(head):
         del head["ridge"], head["beam"], head["sha256"]

@@ -229,6 +229,19 @@ def test_an_outlier_that_is_held_out_hides_no_other_score(make_problem, referenc
         np.testing.assert_allclose(errors_in(search(X, problem.y, size, **rules), 3), expected, rtol=rtol)
 
 
+@pytest.mark.parametrize("outlier", [200.0, 400.0])
+@pytest.mark.parametrize("gaps", [(), range(3)])
+def test_a_score_that_outweighs_all_others_is_held_out_of_two_columns_that_are_alike(reference, outlier, gaps):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        first, y = 1 + rng.random(20), 1 + rng.random(20)
+        X = np.column_stack([first, first + 0.01 * rng.normal(size=20), 1 + rng.random(20)])
+        X[0, :2] = outlier, 1.5
+        X = with_gaps(X, gaps, share=0.05, seed=seed)
+        expected = [reference.exact_cv_mse(X, y, subset, n_folds=5) for subset in subsets_of(3, 2)]
+        np.testing.assert_allclose(errors_in(search(X, y, 2, n_folds=5), 3), expected, rtol=1e-9)
+
+
 def test_columns_of_zeros_and_of_ones_are_not_nearly_collinear(make_problem):
     problem = make_problem(n_algos=12, n_envs=4)
     one_row = np.where(np.arange(12) == 3, 2.0, 0.0)

@@ -482,6 +482,7 @@ class Cluster:
         """Take the exit codes of daemons that have ended; of one whose threads are still ending, there is none yet."""
         for name, child in list(self._children.items()):
             if child.poll() is not None or not alive(child.pid):
+                child.kill()  # reaches the threads of one that hang
                 child.wait(SECONDS_TO_DIE)
                 del self._children[name]
 

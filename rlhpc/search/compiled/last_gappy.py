@@ -145,8 +145,9 @@ def _solve(H: Floats, bound: Floats, n: int) -> bool:
             before = load(H[0, pivot], lane)
             uncertain |= any_below(left * diagonal, load(bound[pivot], lane))
             uncertain |= any_below(left * diagonal * least, spread(COLLINEAR) * before)
-            store(H[0, 0], lane, left * share(diagonal, before))
-            store(H[0, n + 1], lane, smaller(least, share(spread(COLLINEAR) * before, load(bound[pivot], lane))))
+            of_whole = share(spread(COLLINEAR) * before, load(bound[pivot], lane))
+            store(H[0, 0], lane, of_whole if pivot == 1 else left * share(diagonal, before))
+            store(H[0, n + 1], lane, least if pivot == 1 else smaller(least, of_whole))
             one_by = inverse(diagonal)
             store(H[pivot, n + 1], lane, one_by)
             for a in range(pivot + 1, n + 1):
