@@ -20,7 +20,7 @@ def leaves(table: Table, level: Level, work: Work, pivot: int, first_pivot: bool
     """
     G, c, R, r, left, _ = level
     bound, after_first, weights, errors = work.bound, work.after_first, work.weights, work.errors
-    below = Level(G, c, R, r, work.left[table.size], work.least[table.size])
+    below = Level(G, c, R, r, work.levels.left[table.size], work.levels.least[table.size])  # what the leaves have left
     pivot_is_lost = False
     for lane in range(0, len(left), LANES):
         pivot_is_lost |= is_lost(level, load(G[pivot, pivot], lane), pivot, first_pivot, lane, bound, after_first)

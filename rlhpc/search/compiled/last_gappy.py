@@ -34,22 +34,22 @@ def gappy_leaves(table: Table, work: Work, level: Level, n: int, first: int, las
     n_rows : int
         That the n columns share.
     """
-    R, r = level.R, level.r
-    H, h, mask, bound = work.H, work.h, work.mask, work.bound
+    R, r, H, bound = level.R, level.r, work.H, work.bound
     n_each, in_sample = table.n_slots_each, table.rules.in_sample
     n_lanes = H.shape[2]
     for j in range(first, last):
-        x, there = table.X_slots[j], table.there_slots[j]
         n_dropped, n_used = _drop(table, work, j)
         if n_rows - n_dropped <= table.n_fixed + table.size or n_used < 2:
             work.errors[j - first] = math.inf
             continue
-        for a in range(1, n):  # the zeros of x where it lacks a score drop these rows here
-            cross(R[a], x, h[a], n_each, 0.0, in_sample)
-        cross(r, x, h[0], n_each, 0.0, in_sample)
-        whole = _cross_itself(x, mask, H[n, n], n_each, table.ridge[j], in_sample)
+        for slot in range(0, len(r), LANES):
+            store(R[n], slot, load(table.X_slots[j], slot) * load(work.mask, slot))
+        for a in range(1, n):  # the zeros of the last column, where it lacks a score, drop these rows here
+            cross(R[a], R[n], H[a, n], n_each, 0.0, in_sample)
+        cross(r, R[n], H[n, 0], n_each, 0.0, in_sample)
+        whole = cross(R[n], R[n], H[n, n], n_each, table.ridge[j], in_sample)
         _take_out(work, level, n, n_dropped)
-        bound_pivot(whole, table.floor[j], H[n, n], x, mask, n_each, bound[n])
+        bound_pivot(whole, table.floor[j], H[n, n], R[n], R[n], n_each, bound[n])
         uncertain = _solve(H, bound, n)
         error = 0.0
         for block in range(n_lanes // LANES):
@@ -57,11 +57,11 @@ def gappy_leaves(table: Table, work: Work, level: Level, n: int, first: int, las
             squares = spread(0.0)
             for t in range(n_each):
                 slot = (block * n_each + t) * LANES
-                # residual = r - R @ beta - x * beta_n, on the rows of all
-                residual = load(r, slot) - load(x, slot) * load(H[n, 0], lane)
-                for a in range(1, n):
+                # residual = r - R @ beta, on the rows of all
+                residual = load(r, slot)
+                for a in range(1, n + 1):
                     residual = residual - load(R[a], slot) * load(H[a, 0], lane)
-                residual = residual * (load(mask, slot) * load(there, slot))
+                residual = residual * load(table.there_slots[j], slot)
                 squares = squares + residual * residual
             error += total(squares) if in_sample else total(squares * inverse(load(work.rows_left, lane)))
         error /= n_rows - n_dropped if in_sample else n_used
@@ -87,30 +87,10 @@ def _drop(table: Table, work: Work, column: int) -> tuple[int, int]:
 
 
 @compiled
-def _cross_itself(x: Floats, mask: Floats, out: Floats, n_each: int, ridge: float, in_sample: bool) -> float:
-    """As `cross` of x with itself, on the rows of a mask."""
-    whole = 0.0
-    for block in range(len(out) // LANES):
-        held_out = spread(0.0)
-        for t in range(n_each):
-            slot = (block * n_each + t) * LANES
-            score = load(x, slot)
-            held_out = held_out + score * score * load(mask, slot)
-        whole += total(held_out)
-        store(out, block * LANES, held_out)
-    for lane in range(0, len(out), LANES):
-        training = spread(whole + ridge)
-        if not in_sample:
-            training = training - load(out, lane)
-        store(out, lane, training)
-    return whole + ridge
-
-
-@compiled
 def _take_out(work: Work, level: Level, n: int, n_dropped: int) -> None:
-    """Write the equations: H[a, b] for columns a <= b, H[a, 0] for y; without the rows that the last column, n, lacks."""
+    """Write the equations: H[a, b] for columns a <= b < n, H[a, 0] for y; without the rows that the last column, n, lacks."""
     G, c, R, r = level.G, level.c, level.R, level.r
-    H, h, dropped, folds, but = work.H, work.h, work.dropped, work.dropped_folds, work.but
+    H, dropped, folds, but = work.H, work.dropped, work.dropped_folds, work.but
     for lane in range(0, c.shape[1], LANES):
         for a in range(1, n):
             with_y = load(c[a], lane)
@@ -123,8 +103,6 @@ def _take_out(work: Work, level: Level, n: int, n_dropped: int) -> None:
                 for i in range(n_dropped):
                     with_b = with_b - spread(R[a, dropped[i]] * R[b, dropped[i]]) * load(but[folds[i]], lane)
                 store(H[a, b], lane, with_b)
-            store(H[a, n], lane, load(h[a], lane))
-        store(H[n, 0], lane, load(h[0], lane))
 
 
 @compiled

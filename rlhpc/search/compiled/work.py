@@ -48,8 +48,8 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    G, c, R, r, left, least : arrays
-        Of a `Level` for each column of a subset but the last; the last two also for what the leaves have left.
+    levels : Level
+        One for each column of a subset but the last, in a first dimension more; `left` and `least` also of the leaves.
     bound, after_first : arrays of shape (n_columns, n_lanes)
         What must be left of a pivot that is not nearly collinear; what the first pivot has left of a column.
     uncertain : array of shape (size + 1,)
@@ -68,17 +68,12 @@ class Work(NamedTuple):
         The columns of a subset in the table.
     errors : array of shape (n_free,)
         Of the subsets with the same columns but the last.
-    H, h, dropped, dropped_folds, but, rows_left : arrays
+    H, dropped, dropped_folds, but, rows_left : arrays
         Of subsets whose columns but the last have gaps; see `rlhpc.search.compiled.last_gappy`.
     bench : Bench
     """
 
-    G: Floats
-    c: Floats
-    R: Floats
-    r: Floats
-    left: Floats
-    least: Floats
+    levels: Level
     bound: Floats
     after_first: Floats
     uncertain: Bools
@@ -91,7 +86,6 @@ class Work(NamedTuple):
     exact_columns: Ints
     errors: Floats
     H: Floats
-    h: Floats
     dropped: Ints
     dropped_folds: Ints
     but: Floats
@@ -102,7 +96,8 @@ class Work(NamedTuple):
 @compiled
 def level_of(work: Work, depth: int) -> Level:
     """Return the level of a depth of the tree."""
-    return Level(work.G[depth], work.c[depth], work.R[depth], work.r[depth], work.left[depth], work.least[depth])
+    G, c, R, r, left, least = work.levels
+    return Level(G[depth], c[depth], R[depth], r[depth], left[depth], least[depth])
 
 
 def make_work(table: Table) -> Work:
@@ -116,12 +111,14 @@ def make_work(table: Table) -> Work:
     but = aligned((n_lanes, n_lanes))
     but[:] = 1.0 if table.rules.in_sample else 1.0 - np.eye(n_lanes)
     return Work(
-        G=aligned((size, n_columns, n_columns, n_lanes)),
-        c=aligned((size, n_columns, n_lanes)),
-        R=aligned((size, n_columns, n_slots)),
-        r=aligned((size, n_slots)),
-        left=aligned((size + 1, n_lanes)),
-        least=aligned((size + 1, n_lanes)),
+        levels=Level(
+            G=aligned((size, n_columns, n_columns, n_lanes)),
+            c=aligned((size, n_columns, n_lanes)),
+            R=aligned((size, n_columns, n_slots)),
+            r=aligned((size, n_slots)),
+            left=aligned((size + 1, n_lanes)),
+            least=aligned((size + 1, n_lanes)),
+        ),
         bound=aligned((n_columns, n_lanes)),
         after_first=aligned((n_columns, n_lanes)),
         uncertain=np.zeros(size + 1, dtype=np.bool_),
@@ -134,7 +131,6 @@ def make_work(table: Table) -> Work:
         exact_columns=exact_columns,
         errors=np.empty(n_free),
         H=aligned((n_fixed + size + 1, n_fixed + size + 2, n_lanes)),
-        h=aligned((n_fixed + size + 1, n_lanes)),
         dropped=np.empty(n_algos, dtype=np.int64),
         dropped_folds=np.empty(n_algos, dtype=np.int64),
         but=but,
