@@ -99,22 +99,21 @@ def choose_only(settings: Settings, problem: Problem, args: argparse.Namespace) 
         ("--only-benchmarks", "benchmark", args.only_benchmarks, problem.benchmarks),
         ("--only-action-spaces", "action space", args.only_action_spaces, problem.action_spaces),
     )
+    left_out = [
+        (env_id, flag, what, value)
+        for flag, what, wanted, values in filters
+        for env_id, value in zip(problem.env_ids, values, strict=True)
+        if wanted and value not in wanted
+    ]
     faults = [fault for filtered in filters for fault in _unknown(*filtered)]
     faults += [
         f"'{env_id}' is forced, and {flag} leaves it out: its {what} is {value}."
-        for flag, what, wanted, values in filters
-        for env_id, value in zip(problem.env_ids, values, strict=True)
-        if wanted and value not in wanted and env_id in settings.forced
+        for env_id, flag, what, value in left_out
+        if env_id in settings.forced
     ]
     if faults:
         raise InputError(*faults)
-    out = {
-        env_id
-        for *_, wanted, values in filters
-        for env_id, value in zip(problem.env_ids, values, strict=True)
-        if wanted and value not in wanted
-    }
-    return replace(settings, excluded=(*settings.excluded, *out))
+    return replace(settings, excluded=(*settings.excluded, *(env_id for env_id, *_ in left_out)))
 
 
 def _unknown(flag: str, what: str, wanted: Sequence[str] | None, values: Sequence[str]) -> Iterator[str]:
