@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help
 ABSENT_SLURM = f"{ABSENT}Slurm"  # but this begins one of a lane that is installed where skips are forbidden: nothing excuses it
+
+
+def pytest_configure() -> None:
+    """Let what tests start hear the signals that we may have been started to ignore, by nohup or in the background of a script.
+
+    Handlers that do nothing are as good for us, and are not inherited.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

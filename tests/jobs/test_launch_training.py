@@ -167,9 +167,8 @@ def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tm
 
 
 IN_A_TERMINAL = """
-import fcntl, os, signal, sys, termios
+import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a nohup that the tests run under would be inherited
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
