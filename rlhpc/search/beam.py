@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.best import Best, find, polish, subset_errors
+from rlhpc.search.best import Best, find, front_of, polish, subset_errors
 from rlhpc.search.candidates import Candidates, candidates
 from rlhpc.search.compiled.tally import BIN_SHIFT, N_BINS
 from rlhpc.search.problem import Problem
@@ -60,6 +60,7 @@ def _extend(problem: Problem, settings: Settings, smaller: Best, n_threads: int)
     subsets = np.array(sorted(longer), dtype=np.int64).reshape(-1, size)
     errors = subset_errors(problem, settings, subsets, n_threads=n_threads)
     there = np.isfinite(errors)
+    front, front_errors = front_of(problem, subsets, errors)
     order = np.argsort(np.where(there, errors, np.inf), kind="stable")[: min(settings.keep, int(there.sum()))]
     return Best(
         size,
@@ -71,4 +72,6 @@ def _extend(problem: Problem, settings: Settings, smaller: Best, n_threads: int)
         subsets=subsets[order],
         cv_mse=errors[order],
         histogram=np.bincount(errors[there].view(np.int64) >> BIN_SHIFT, minlength=N_BINS),
+        front=front,
+        front_cv_mse=front_errors,
     )

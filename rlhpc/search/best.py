@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rlhpc.errors import InputError
 from rlhpc.search.candidates import candidates
-from rlhpc.search.compiled.table import make_table
-from rlhpc.search.compiled.tally import N_BINS, N_RECOMPUTED, N_UNSEARCHABLE
+from rlhpc.search.compiled.table import FREE_OF_COST, Costs, make_table
+from rlhpc.search.compiled.tally import COMPARED, EXACT, N_BINS, N_RECOMPUTED, N_UNSEARCHABLE
+from rlhpc.search.costs import undominated, whole_costs
 from rlhpc.search.kernel import search_range
 from rlhpc.search.problem import Problem
 from rlhpc.search.regression import cut, errors_by
@@ -39,6 +41,9 @@ class Found:
         What the search ranks by, to nine digits.
     histogram : array of shape (N_BINS,)
         Searchable subsets by error; see `rlhpc.search.compiled.tally.bin_edges`.
+    front_ranks : array of shape (n_points,)
+        Lexicographic ranks of the subsets that no other one in the range beats in cost and error, in increasing cost; none if
+        costs do not matter.
     """
 
     subset_size: int
@@ -49,6 +54,7 @@ class Found:
     ranks: Ints
     errors: Floats
     histogram: Ints
+    front_ranks: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,9 @@ class Best:
     cv_mse : array of shape (n,)
     histogram : array of shape (N_BINS,)
         Searched subsets by what the search ranks by.
+    front : array of shape (n_points, subset_size)
+        Subsets that no other one of this size beats in cost and error, in increasing cost; none if costs do not matter.
+    front_cv_mse : array of shape (n_points,)
     """
 
     subset_size: int
@@ -80,6 +89,8 @@ class Best:
     subsets: Ints
     cv_mse: Floats
     histogram: Ints
+    front: Ints
+    front_cv_mse: Floats
 
 
 def find(  # noqa: PLR0913 - all that a search may vary
@@ -92,16 +103,30 @@ def find(  # noqa: PLR0913 - all that a search may vary
     n_threads: int = 1,
     report: Callable[[int], object] = lambda _: None,
 ) -> Found:
-    """Search a range of the subsets of one size; see `rlhpc.search.kernel.search_range`."""
+    """Search a range of the subsets of one size; see `rlhpc.search.kernel.search_range`.
+
+    Raises
+    ------
+    InputError
+        If the cost front has too many points.
+    """
     if start == stop:
-        nothing = np.empty(0, dtype=np.int64), np.empty(0), np.zeros(N_BINS, dtype=np.int64)
+        nothing = np.empty(0, dtype=np.int64), np.empty(0), np.zeros(N_BINS, dtype=np.int64), np.empty(0, dtype=np.int64)
         return Found(subset_size, start, stop, 0, 0, *nothing)
     chosen, rules = candidates(problem, settings, subset_size), settings.rules(len(problem.y), in_sample=_in_sample(settings))
-    table = make_table(problem.X, problem.y, chosen.forced, chosen.free, chosen.n_free, rules)
+    costs = None if _in_sample(settings) else whole_costs(problem)
+    priced = FREE_OF_COST if costs is None else Costs(costs.amounts, costs.groups)
+    table = make_table(problem.X, problem.y, chosen.forced, chosen.free, chosen.n_free, rules, priced)
     n_kept = min(settings.keep + MARGIN, stop - start)
     tally = search_range(table, start, stop, n_kept, n_threads=n_threads, report=report)
     n_unsearchable, n_recomputed = int(tally.counts[N_UNSEARCHABLE]), int(tally.counts[N_RECOMPUTED])
-    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, tally.ranks, tally.errors, tally.histogram)
+    n_points, n_lost = tally.front.counts.tolist()
+    if n_lost:
+        raise InputError(
+            f"the cost front has more than {n_points:,} points: costs differ by too little. Round them, say to full hours."
+        )
+    found = tally.ranks, tally.errors, tally.histogram, tally.front.ranks[:n_points].copy()
+    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, *found)
 
 
 def _in_sample(settings: Settings) -> bool:
@@ -125,6 +150,8 @@ def polish(problem: Problem, settings: Settings, parts: Sequence[Found], *, n_th
     subsets, errors = _order(problem, settings, chosen.subsets(ranks), n_threads, in_sample=_in_sample(settings))
     if _in_sample(settings):
         subsets, errors = _order(problem, settings, subsets[np.lexsort(subsets.T[::-1])], n_threads, in_sample=False)
+    on_front = chosen.subsets(np.sort(np.concatenate([part.front_ranks for part in parts])))
+    front, front_errors = front_of(problem, on_front, subset_errors(problem, settings, on_front))
     return Best(
         parts[0].subset_size,
         chosen.n_subsets,
@@ -135,7 +162,27 @@ def polish(problem: Problem, settings: Settings, parts: Sequence[Found], *, n_th
         subsets=subsets,
         cv_mse=errors,
         histogram=np.sum([part.histogram for part in parts], axis=0),
+        front=front,
+        front_cv_mse=front_errors,
     )
+
+
+def front_of(problem: Problem, subsets: Ints, errors: Floats) -> tuple[Ints, Floats]:
+    """Return those of some subsets that no other one of them beats in cost and error, in increasing cost, with their errors.
+
+    Parameters
+    ----------
+    problem : Problem
+    subsets : array of shape (n_subsets, subset_size)
+        In lexicographic order, if of equals the first is to stay.
+    errors : array of shape (n_subsets,)
+    """
+    costs = whole_costs(problem)
+    if costs is None or not len(subsets):
+        return subsets[:0], errors[:0]
+    best = undominated(costs.of(subsets), np.where(errors < EXACT, 0.0, (errors.view(np.int64) & COMPARED).view(np.float64)))
+    best = best[np.isfinite(errors[best])]
+    return subsets[best], errors[best]
 
 
 def _order(problem: Problem, settings: Settings, subsets: Ints, n_threads: int, *, in_sample: bool) -> tuple[Ints, Floats]:

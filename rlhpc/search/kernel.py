@@ -34,6 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from rlhpc.search.compiled.exact import error_of
+from rlhpc.search.compiled.front import Front, is_beaten, make_front, offer
 from rlhpc.search.compiled.jit import compiled
 from rlhpc.search.compiled.lanes import bits
 from rlhpc.search.compiled.last_complete import leaves
@@ -86,7 +87,7 @@ def search_range(
     chunks, lock, over = iter(range(start, stop, length)), threading.Lock(), threading.Event()
 
     def work_off() -> Tally:
-        tally, work = make_tally(n_kept), make_work(table)
+        tally, work = make_tally(n_kept, _highest_cost(table)), make_work(table)
         try:
             while not over.is_set():
                 with lock:
@@ -118,7 +119,25 @@ def join_tallies(tallies: list[Tally], n_kept: int) -> Tally:
     order = np.lexsort((ranks, errors))[:n_kept]
     counts = np.sum([one.counts for one in tallies], axis=0)
     counts[N_KEPT] = len(order)
-    return Tally(errors[order], ranks[order], np.sum([one.histogram for one in tallies], axis=0), counts)
+    histogram, front = np.sum([one.histogram for one in tallies], axis=0), _join_fronts([one.front for one in tallies])
+    return Tally(errors[order], ranks[order], histogram, counts, front)
+
+
+def _highest_cost(table: Table) -> int:
+    """Return a cost that no subset exceeds; 0 if costs do not matter."""
+    return int(table.forced_paid.sum() + np.sort(table.costs)[-table.size :].sum()) if len(table.costs) else 0
+
+
+def _join_fronts(fronts: list[Front]) -> Front:
+    """Return the front of all subsets of several."""
+    if len(fronts) == 1:
+        return fronts[0]
+    joined = make_front(0, sum(int(one.counts[0]) for one in fronts))._replace(shift=63)
+    for one in fronts:
+        for place in range(one.counts[0]):
+            offer(joined, one.costs[place], one.errors[place], one.ranks[place])
+    joined.counts[1] = sum(int(one.counts[1]) for one in fronts)
+    return joined
 
 
 @compiled
@@ -239,6 +258,8 @@ def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, unce
     """Add the errors of the subsets that end with the free columns from `first` on."""
     subset, columns, size, worst = work.subset, work.exact_columns, table.size, limit(tally)
     n_forced = len(columns) - size
+    costly = len(table.costs) > 0
+    spent = _pay(table, work) if costly else 0
     for i in range(n_leaves):
         subset[size - 1] = first + i
         error = work.errors[i]
@@ -254,3 +275,23 @@ def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, unce
         if error <= worst:
             rank = rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset)
             worst = keep(tally, compared(error), rank)
+        if costly:
+            cost = spent + max(table.costs[first + i] - work.paid[table.groups[first + i]], 0)
+            error = compared(error)
+            if not is_beaten(tally.front, cost, error):
+                offer(tally.front, cost, error, rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset))
+
+
+@compiled
+def _pay(table: Table, work: Work) -> int:
+    """Return what a subset's columns but the last cost, with the forced ones; `work.paid` says for which environments."""
+    spent = 0
+    for group in range(len(work.paid)):
+        work.paid[group] = table.forced_paid[group]
+    for place in range(table.size - 1):
+        column = work.subset[place]
+        group = table.groups[column]
+        work.paid[group] = max(work.paid[group], table.costs[column])
+    for group in range(len(work.paid)):
+        spent += work.paid[group]
+    return spent

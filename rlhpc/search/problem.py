@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rlhpc.files import atomic_write, digest
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,13 @@ class Problem:
         Raw mean scores behind X; NaN where missing.
     random_scores, reference_scores : array of shape (n_envs,)
         Scores that are normalised to 0 and 100.
+    costs : array of shape (n_envs,)
+        Of an algorithm's training on each environment; NaN where unknown, as all are by default.
+    cost_unit : str
+        What they are counted in, such as hours; blank where unknown.
+    full : array of shape (n_envs,)
+        For a candidate that is an environment stopped before its full budget, the column of that environment; for all others,
+        which y is a summary of, their own. By default, every column's own.
     """
 
     X: Floats
@@ -41,6 +49,23 @@ class Problem:
     scores: Floats
     random_scores: Floats
     reference_scores: Floats
+    costs: Floats = field(default_factory=lambda: np.empty(0))
+    cost_unit: str = ""
+    full: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        """Fill in what was left out."""
+        n_envs = len(self.env_ids)
+        if len(self.costs) != n_envs:
+            object.__setattr__(self, "costs", np.full(n_envs, np.nan))
+        if len(self.full) != n_envs:
+            object.__setattr__(self, "full", np.arange(n_envs))
+
+    @property
+    def in_target(self) -> NDArray[np.bool_]:
+        """Whether y is a summary of each column, shape (n_envs,): not of environments stopped early."""
+        own: NDArray[np.bool_] = self.full == np.arange(len(self.full))
+        return own
 
 
 def save(problem: Problem, path: Path) -> Path:
@@ -56,6 +81,7 @@ def load(path: Path) -> Problem:
     with np.load(path, allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in Problem.__dataclass_fields__}
     values: dict[str, Any] = {name: tuple(a.tolist()) if a.dtype.kind == "U" else a for name, a in stored.items()}
+    values["cost_unit"] = str(stored["cost_unit"])
     return Problem(**values)
 
 
@@ -69,9 +95,9 @@ def problem_hash(problem: Problem) -> str:
     return digest({name: _plain(np.asarray(derived.get(name, value))) for name, value in vars(problem).items()})
 
 
-def _plain(array: NDArray[Any]) -> list[Any]:
+def _plain(array: NDArray[Any]) -> Any:
     """Spell an array as JSON does, NaN as null."""
     plain = array.astype(object)
     if array.dtype.kind == "f":
         plain[np.isnan(array)] = None
-    return list(plain.tolist())
+    return plain.tolist()

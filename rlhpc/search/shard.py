@@ -23,6 +23,18 @@ from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
 
 MAX_NAMED = 20  # names of shards that an error spells out
+# What reading a damaged .npz raises; RuntimeError: a flipped bit can look like encryption or an unknown compression.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    InputError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +145,7 @@ def write_shard(shard: Shard, folder: Path) -> Path:
         counts = np.array([part.start, part.stop, part.n_unsearchable, part.n_recomputed], dtype=np.int64)
         bins = np.flatnonzero(part.histogram)  # few of thousands
         values = {"counts": counts, "ranks": part.ranks, "errors": part.errors, "bins": bins, "in_bin": part.histogram[bins]}
+        values["front"] = part.front_ranks
         arrays |= {f"{name}_{part.subset_size}": value for name, value in values.items()}
     with atomic_write(path) as stream:
         np.savez(stream, **arrays)
@@ -206,18 +219,7 @@ def read_shard(path: Path) -> Shard:
             settings = Settings(**head.pop("settings"))
             found = tuple(_read_found(arrays, size) for size in settings.sizes)
         return Shard(**head, settings=settings, found=found)
-    # RuntimeError: a flipped bit of an archive can also look like encryption or an unknown compression.
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        InputError,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         reason = f"{type(error).__name__}: {error}"
         message = f"the shard '{path}' cannot be read ({reason}). Delete it and search that shard again."
         raise IncompleteSearchError(message) from error
@@ -226,7 +228,8 @@ def read_shard(path: Path) -> Shard:
 def _read_found(arrays: Mapping[str, NDArray[Any]], subset_size: int) -> Found:
     """Read what was found of one size."""
     start, stop, n_unsearchable, n_recomputed = arrays[f"counts_{subset_size}"].tolist()
-    ranks, errors, bins, in_bin = (arrays[f"{name}_{subset_size}"] for name in ("ranks", "errors", "bins", "in_bin"))
+    names = ("ranks", "errors", "bins", "in_bin", "front")
+    ranks, errors, bins, in_bin, front = (arrays[f"{name}_{subset_size}"] for name in names)
     histogram = np.zeros(N_BINS, dtype=np.int64)
     histogram[bins] = in_bin
-    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, ranks, errors, histogram)
+    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, ranks, errors, histogram, front)
