@@ -1,17 +1,14 @@
-"""Scores -> normalised scores -> benchmark scores -> what the search regresses; pure."""
+"""Scores -> normalised scores -> benchmark scores; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.errors import DatasetError
-from rlhpc.results.dataset import Dataset
-
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Statistic = Callable[[Floats, Floats], float]  # of values and weights, both of shape (n,)
 
 RULES = {
@@ -22,70 +19,6 @@ RULES = {
 }
 MAX_FINITE = 1e300  # of scores and normalised scores, so that sums of them stay finite
 HALF = 0.5 * (1 - 1e-12)  # a cumulative weight of exactly half may be summed to a little less
-
-
-@dataclass(frozen=True, eq=False)
-class LogScores:
-    """What the search regresses: log benchmark scores on log normalised scores.
-
-    Attributes
-    ----------
-    scores : array of shape (n_algos, n_envs)
-        Mean over seeds; NaN where missing.
-    X : array of shape (n_algos, n_envs)
-        Log normalised scores; NaN where missing.
-    y : array of shape (n_algos,)
-        Log benchmark scores.
-    algos : tuple of str, length n_algos
-    left_out : tuple of str
-        Algorithms without any score.
-    """
-
-    scores: Floats
-    X: Floats
-    y: Floats
-    algos: tuple[str, ...]
-    left_out: tuple[str, ...]
-
-
-def log_scores(dataset: Dataset) -> LogScores:
-    """Make a dataset ready for regression.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Usable in the sense of `rlhpc.results.dataset.unusable`: with a random and a reference score of every environment.
-
-    Raises
-    ------
-    DatasetError
-        Naming every environment without any score, or with scores too extreme to be normalised.
-    """
-    _refuse_extreme(dataset, np.abs(dataset.scores) > MAX_FINITE)
-    scores = dataset.mean_scores
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused by name
-        normalised = normalise(scores, dataset.random_scores, dataset.reference_scores)
-        spans = dataset.reference_scores - dataset.random_scores
-    unscored = [dataset.env_ids[env] for env in np.flatnonzero(np.all(np.isnan(scores), axis=0))]
-    if unscored:
-        raise DatasetError(f"no algorithm has a score for {', '.join(unscored)}. Leave these environments out, or add scores.")
-    beyond = ~np.isnan(scores) & ~(np.abs(normalised) <= MAX_FINITE)
-    _refuse_extreme(dataset, beyond | ~np.isfinite(spans))
-    scored = ~np.isnan(scores).all(axis=1)
-    normalised = normalised[scored]
-    algos, left_out = (tuple(np.array(dataset.algos)[which].tolist()) for which in (scored, ~scored))
-    y = log_score(benchmark_scores(normalised, dataset.benchmarks))
-    return LogScores(scores[scored], log_score(normalised), y, algos, left_out)
-
-
-def _refuse_extreme(dataset: Dataset, extreme: NDArray[np.bool_]) -> None:
-    """Refuse scores, marked by shape (..., n_envs), that cannot be normalised."""
-    if extreme.any():
-        named = ", ".join(dataset.env_ids[env] for env in np.unique(np.nonzero(extreme)[-1]))
-        raise DatasetError(
-            f"scores for {named} are too extreme to be normalised: a score or 100 * (score - random) / (reference - random) is "
-            f"beyond {MAX_FINITE:g}. Correct the scores, or the random and the reference score."
-        )
 
 
 def normalise(scores: Floats, random_scores: Floats, reference_scores: Floats) -> Floats:
@@ -119,8 +52,29 @@ def env_weights(benchmarks: Sequence[str]) -> Floats:
     array of shape (n_envs,)
         Sums to 1; equal to the bit within a benchmark, and between benchmarks of equal size.
     """
-    names, places, sizes = np.unique(np.array(benchmarks), return_inverse=True, return_counts=True)
-    weights: Floats = 1.0 / (len(names) * sizes[places])
+    weights: Floats = row_weights(np.ones((1, len(benchmarks)), dtype=np.bool_), benchmarks)[0]
+    return weights
+
+
+def row_weights(present: Bools, benchmarks: Sequence[str]) -> Floats:
+    """Weigh, for each algorithm, the environments that it has a score for as `env_weights` does.
+
+    Parameters
+    ----------
+    present : array of shape (n_algos, n_envs)
+        Whether there is a score.
+    benchmarks : sequence of str, length n_envs
+
+    Returns
+    -------
+    array of shape (n_algos, n_envs)
+        0 where there is none.
+    """
+    numbers: dict[str, int] = {}
+    of_env = np.array([numbers.setdefault(name, len(numbers)) for name in benchmarks])
+    sizes = present @ np.eye(len(numbers))[of_env]  # (n_algos, n_benchmarks): the environments that each algorithm has
+    totals = (sizes > 0).sum(axis=1)[:, np.newaxis] * sizes
+    weights: Floats = np.divide(1.0, totals[:, of_env], out=np.zeros(present.shape), where=present)
     return weights
 
 
@@ -130,26 +84,38 @@ def weighted_mean(values: Floats, weights: Floats) -> float:
 
 
 def weighted_median(values: Floats, weights: Floats) -> float:
-    """Return the lower weighted median; with equal weights the plain median, which averages the middle two.
+    """Return the weighted median of values of shape (n,) by weights of shape (n,), as `weighted_medians` defines it."""
+    return float(weighted_medians(values[np.newaxis], weights[np.newaxis])[0])
+
+
+def weighted_medians(values: Floats, weights: Floats) -> Floats:
+    """Return the lower weighted median of every row; with equal weights the plain median, which averages the middle two.
 
     Parameters
     ----------
-    values, weights : array of shape (n,)
-        Finite values, positive weights.
+    values : array of shape (n_rows, n)
+        Finite, or NaN where missing; at least one in each row.
+    weights : array of shape (n_rows, n)
+        Positive, and 0 where a value is missing.
 
     Returns
     -------
-    float
+    array of shape (n_rows,)
         The first value, in increasing order, at which the cumulative weight reaches half.
     """
-    if (weights == weights[0]).all():
-        return float(np.median(values))
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, HALF * cumulative[-1])])
+    rows, order = np.arange(len(values)), np.argsort(values, axis=1, kind="stable")  # what is missing comes last
+    ordered = values[rows[:, np.newaxis], order]
+    cumulative = weights[rows[:, np.newaxis], order].cumsum(axis=1)
+    lower = ordered[rows, (cumulative >= HALF * cumulative[:, -1:]).argmax(axis=1)]
+    present = weights > 0
+    unequal = (present & (weights != weights.max(axis=1, keepdims=True))).any(axis=1)
+    n_values = present.sum(axis=1)
+    plain = (ordered[rows, (n_values - 1) // 2] + ordered[rows, n_values // 2]) / 2
+    medians: Floats = np.where(unequal, lower, plain)
+    return medians
 
 
-def benchmark_scores(normalised: Floats, benchmarks: Sequence[str], statistic: Statistic = weighted_median) -> Floats:
+def benchmark_scores(normalised: Floats, benchmarks: Sequence[str], statistic: Statistic | None = None) -> Floats:
     """Summarise each algorithm over the environments that it has scores for.
 
     Parameters
@@ -158,12 +124,16 @@ def benchmark_scores(normalised: Floats, benchmarks: Sequence[str], statistic: S
         NaN where missing; at least one score in each row.
     benchmarks : sequence of str, length n_envs
         Weights are those of `env_weights`, among the environments with a score.
-    statistic : callable
+    statistic : callable, optional
+        Of one algorithm; by default the weighted median, which is taken of all at once.
 
     Returns
     -------
     array of shape (n_algos,)
     """
-    names = np.array(benchmarks)
     present = ~np.isnan(normalised)
-    return np.array([statistic(row[has], env_weights(names[has])) for row, has in zip(normalised, present, strict=True)])
+    weights = row_weights(present, benchmarks)
+    if statistic is None:
+        return weighted_medians(normalised, weights)
+    rows = zip(normalised, weights, present, strict=True)
+    return np.array([statistic(values[has], weighed[has]) for values, weighed, has in rows])

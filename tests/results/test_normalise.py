@@ -1,43 +1,20 @@
-import csv
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhpc.errors import DatasetError
-from rlhpc.results.dataset import Dataset, read_table
 from rlhpc.results.normalise import (
     benchmark_scores,
     env_weights,
     log_score,
-    log_scores,
     normalise,
+    row_weights,
     weighted_mean,
     weighted_median,
+    weighted_medians,
 )
 
 NAN = float("nan")
-THESIS = Path(__file__).parents[3] / "shared" / "data" / "thesis_scores.csv"
-
-
-def dataset(scores, benchmarks=("a", "a", "b")):
-    """Scores (n_algos, n_seeds, n_envs), normalised by 0 and 100 to themselves."""
-    n_algos, _, n_envs = np.shape(scores)
-    env_ids = tuple(f"Env {i}" for i in range(n_envs))
-    return Dataset(
-        scores=np.array(scores, dtype=float),
-        algos=tuple(f"algo{i}" for i in range(n_algos)),
-        env_ids=env_ids,
-        benchmarks=tuple(benchmarks),
-        action_spaces=("Discrete",) * n_envs,
-        random_scores=np.zeros(n_envs),
-        reference_scores=np.full(n_envs, 100.0),
-        random_sources=("file",) * n_envs,
-        reference_sources=("file",) * n_envs,
-    )
 
 
 def test_random_is_0_and_reference_100_also_where_less_is_better():
@@ -90,57 +67,42 @@ def test_benchmark_score_uses_the_environments_that_an_algorithm_has():
     assert benchmark_scores(normalised, ["a", "a", "b"], weighted_mean)[:3].tolist() == [22.5, 20.0, 20.0]
 
 
-def test_log_scores_average_the_seeds_that_are_there():
-    found = log_scores(dataset([[[9, 1, 99], [NAN, 3, 99]], [[9, 9, NAN], [99, 9, NAN]]]))
-    np.testing.assert_array_equal(found.scores, [[9, 2, 99], [54, 9, NAN]])
-    np.testing.assert_allclose(found.X[0], [1, np.log10(3), 2])
-    np.testing.assert_allclose(found.y, [1, np.log10(1 + 31.5)])
+def median_of_one(values, weights):
+    """The weighted median from its definition, of one row, by NumPy's own median where all weigh the same."""
+    if (weights == weights[0]).all():
+        return np.median(values)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    return values[order][np.searchsorted(reached, 0.5 * (1 - 1e-12) * reached[-1])]
 
 
-def test_algorithms_without_any_score_are_left_out_and_named():
-    found = log_scores(dataset([[[1, 2, 3]], [[NAN, NAN, NAN]], [[4, NAN, 6]]]))
-    assert (found.algos, found.left_out) == (("algo0", "algo2"), ("algo1",))
-    assert found.scores.shape == found.X.shape == (2, 3)
-    assert found.y.shape == (2,)
+def gappy_rows(rng, n_rows, n):
+    """Rows with ties, a third of them complete, the others with gaps and at least one value."""
+    values = rng.choice(rng.normal(size=max(n // 2, 1)), (n_rows, n))
+    lacking = rng.random((n_rows, n)) < rng.choice([0, 0.1, 0.8], (n_rows, 1))
+    lacking[np.arange(n_rows), rng.integers(n, size=n_rows)] = False
+    values[lacking] = NAN
+    return values
 
 
-def test_environments_without_any_score_are_refused_by_name():
-    with pytest.raises(DatasetError, match="no algorithm has a score for Env 0, Env 2"):
-        log_scores(dataset([[[NAN, 2, NAN]], [[NAN, 3, NAN]]]))
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 38])
+def test_medians_of_many_rows_are_those_of_each_to_the_bit(n):
+    rng = np.random.default_rng(n)
+    values = gappy_rows(rng, 2000, n)
+    weights = np.where(np.isnan(values), 0, rng.choice([0.1, 0.3, 1 / 3, 1.0], (2000, n)))
+    weights[::4] = np.where(weights[::4] > 0, 1 / 7, 0)
+    expected = [median_of_one(row[of > 0], of[of > 0]) for row, of in zip(values, weights, strict=True)]
+    assert weighted_medians(values, weights).tobytes() == np.array(expected).tobytes()
 
 
-@pytest.mark.parametrize(
-    ("score", "random_score", "reference_score"),
-    [(1e307, 0.0, 1.0), (-1e307, 0.0, 1.0), (1.0, 0.0, 5e-324), (1.0, -1.7e308, 1.7e308), (NAN, -1.7e308, 1.7e308)],
-)
-def test_scores_too_extreme_to_normalise_are_refused_by_name(score, random_score, reference_score):
-    given_scores = dataset([[[1, score, 3]], [[NAN, 2, 3]]])
-    random_scores, reference_scores = np.array([0.0, random_score, 0.0]), np.array([100.0, reference_score, 100.0])
-    with pytest.raises(DatasetError, match="scores for Env 1 are too extreme"):
-        log_scores(replace(given_scores, random_scores=random_scores, reference_scores=reference_scores))
-
-
-def test_seeds_whose_mean_overflows_are_refused_by_name():
-    with pytest.raises(DatasetError, match="scores for Env 2 are too extreme"):
-        log_scores(dataset([[[1, 2, 1.7e308], [1, 2, 1.7e308]]]))
-
-
-def test_a_dataset_is_not_changed():
-    given_scores = dataset([[[9, 1, 99], [NAN, 3, 99]]])
-    before = replace(given_scores, scores=given_scores.scores.copy())
-    log_scores(given_scores)
-    np.testing.assert_array_equal(given_scores.scores, before.scores)
-
-
-def test_benchmark_scores_of_the_thesis_table():
-    if not THESIS.exists():
-        pytest.skip(f"absent: {THESIS.name} beside this repository")
-    with THESIS.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    found = log_scores(read_table(THESIS))
-    assert found.algos == tuple(rows[0])[5:]
-    np.testing.assert_allclose(
-        found.y,
-        [1.35744513, 0.84345068, 1.13185026, 0.37417054, 0.54529987, 1.70349119, 1.9511315],
-        atol=5e-9,
-    )
+@pytest.mark.parametrize("benchmarks", [["a"] * 6, ["a"] * 3 + ["b"] * 3, ["b", "a", "b", "c", "b", "c"], list("abcdef")])
+def test_benchmark_scores_of_many_algorithms_are_those_of_each_to_the_bit(benchmarks):
+    names = np.array(benchmarks)
+    normalised = gappy_rows(np.random.default_rng(6), 2000, len(names))
+    present = ~np.isnan(normalised)
+    weights = [1 / np.array([len(set(names[has])) * sum(names[has] == name) for name in names[has]]) for has in present]
+    expected = [median_of_one(row[has], of) for row, has, of in zip(normalised, present, weights, strict=True)]
+    assert benchmark_scores(normalised, benchmarks).tobytes() == np.array(expected).tobytes()
+    assert benchmark_scores(normalised, benchmarks, weighted_median).tobytes() == np.array(expected).tobytes()
+    np.testing.assert_array_equal(row_weights(present, benchmarks)[present], np.concatenate(weights))
+    assert not row_weights(present, benchmarks)[~present].any()
