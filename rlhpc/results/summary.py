@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
 from rlhpc.results.collect import Collection
 from rlhpc.results.missing import count
@@ -89,13 +89,16 @@ def standard_error(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
-def interquartile_mean(values: Sequence[float]) -> float:
-    """Return the mean of the middle half: a quarter of the values, rounded down, is cut off at each end.
+def interquartile_mean(values: ArrayLike) -> NDArray[np.float64]:
+    """Return the mean of the middle half, shape (...), of values of shape (..., n).
 
-    As in rliable (Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021),
-    though over the seeds of one environment. With fewer than 4 seeds nothing is cut off, and it is the mean.
+    As in rliable (Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021), a
+    quarter of the values, rounded down, is cut off at each end; of fewer than 4 nothing is, and it is the mean. They are summed
+    in increasing order, so the order of seeds cannot change a bit.
     """
-    return float(stats.trim_mean(values, 0.25))
+    ordered = np.sort(values, axis=-1)
+    cut = ordered.shape[-1] // 4
+    return np.asarray(ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1))
 
 
 def _of_trainings(group: Sequence[Score], difference: str) -> Summary:
@@ -106,7 +109,8 @@ def _of_trainings(group: Sequence[Score], difference: str) -> Summary:
         source = f"not averaged: your {count(len(values), 'training')} differ in {difference}"
         return Summary(*group[0].cell, len(values), seeds, None, None, None, source)
     own = f"your {count(len(values), 'training')}"
-    return Summary(*group[0].cell, len(values), seeds, mean(values), standard_error(values), interquartile_mean(values), own)
+    iqm = float(interquartile_mean(values))
+    return Summary(*group[0].cell, len(values), seeds, mean(values), standard_error(values), iqm, own)
 
 
 def _of_files(collection: Collection, random_algo: str, reference_algo: str) -> Iterator[Summary]:
