@@ -3,11 +3,14 @@
 examples:
   python jobs/collect_scores.py logs/thesis
   python jobs/collect_scores.py logs/mine --benchmarks my_benchmark.yaml
+  python jobs/collect_scores.py logs/mine --at 25000 50000
+      also what trainings had reached after so many steps, for subsets of environments that are stopped early
 
 files written into logs/NAME:
   scores.csv    one row a training: score, budget, seconds, device, its W&B link, its folder
   dataset.csv   one row an environment: Base (random), Reference (converged PPO), one column an algorithm; means over seeds
   summary.csv   one row an environment and algorithm: mean, standard error and interquartile mean over seeds, and whose score
+  early.csv     with --at: one row a training and number of steps, from learning curves, such as Pong@25000
 
 exit codes: 0 done (what is missing or left out is listed), 1 no result could be read, 2 no such folder, or no trainings in it
 """
@@ -26,6 +29,7 @@ from rlhpc.files import writable_folder
 from rlhpc.records import BenchmarkEnv
 from rlhpc.results.collect import Collection, collect, write_scores
 from rlhpc.results.dataset import write_wide
+from rlhpc.results.early import early_scores, write_early
 from rlhpc.results.missing import count
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO
 from rlhpc.results.store import Store
@@ -43,24 +47,36 @@ def parser() -> argparse.ArgumentParser:
         help="benchmarks whose results and published scores count; default: all in configs/benchmarks, and the files that "
         "logs/NAME/config.yaml names",
     )
+    built.add_argument(
+        "--at", nargs="+", type=int, metavar="STEPS", default=[], help="agent steps after which trainings are looked at, too"
+    )
     return built
 
 
 def main(args: argparse.Namespace) -> None:
     """Collect, write and report."""
     store = Store(args.folder)
+    if wrong := [at for at in args.at if at < 1]:
+        raise InputError(f"--at {' '.join(map(str, wrong))}: give numbers of agent steps, 1 or more.")
     if not any(store.trainings.glob("*/*/*/*")):
         raise InputError(f"'{args.folder}' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.")
     collection = collect(store, _known_benchmarks(store, args.benchmarks))
     if not collection.results:
         raise RlhpcError("\n".join((f"no result in '{args.folder}' could be collected.", *collection.problems)))
     rows = summarise(collection)
+    early = early_scores(collection.results, store, sorted({*args.at}))
+    if args.at and not early.rows:
+        raise InputError(
+            f"no training went on after {min(args.at)} steps with an episode ended by then: give other numbers to --at."
+        )
     folder = writable_folder(args.folder)
     paths = (
         write_scores(collection.results, folder, folder / "scores.csv"),
         write_wide(collection.dataset, folder / "dataset.csv"),
         write_summary(rows, folder / "summary.csv"),
+        *([write_early(early, folder / "early.csv")] if args.at else []),
     )
+    problems = (*collection.problems, *early.problems)
     base, reference = origins(rows, RANDOM_ALGO), origins(rows, REFERENCE_ALGO)
     seeds = sorted({score.seed for score in collection.scores})
     data = {
@@ -70,14 +86,14 @@ def main(args: argparse.Namespace) -> None:
         "seeds": seeds,
         "base": base,
         "reference": reference,
-        "problems": list(collection.problems),
+        "problems": list(problems),
         "paths": [str(path) for path in paths],
     }
     lines = [
         f"{_counts(collection)}, seeds {' '.join(map(str, seeds))}",
         f"Base (random agent): {_origin(base)}",
         f"Reference: {_origin(reference)}",
-        *_problems(collection.problems),
+        *_problems(problems),
         *map(str, paths),
     ]
     command.answer(args, data, "\n".join(lines))

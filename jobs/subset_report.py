@@ -2,18 +2,25 @@
 
 examples:
   python jobs/subset_report.py logs/demo/search --scores logs/demo/scores.csv
-      with the scores of single seeds, their intervals and W&B links
+      with the scores of single seeds: their noise, intervals, statistics and W&B links
   python jobs/subset_report.py DIR --json
       print the trust figures and the paths as one object
+  python jobs/subset_report.py DIR --permutations 1000 --fold-seeds 50 --trust-seed 1
+      redo the search more often than by default, and by another seed
 
 DIR is what jobs/subset_search.py wrote.
 
 files written to DIR:
-  trust.json    claimed and honest errors, in full precision; relative errors in percent, null where a figure is not known
+  trust.json    claimed and honest errors, nulls, stability, ...: in full precision; relative errors in percent, null where a
+                figure is not known
   report.html   the same and more for people; one file, opens offline
+  subset.json   the fitted subset: jobs/predict_benchmark.py predicts by it
+  redone.npz    the best subset of every redone search: a second report takes it from there
 
-The honest error comes from redoing the whole search without each algorithm. Where that takes more than --max-regressions
-regressions (2 billion take seconds to two minutes on one core), it is left out, and verdict and page say so.
+All figures come from redoing the whole search: without each algorithm and each two, with the target shuffled, with every
+environment's scores exchanged among the algorithms, with other folds, on parts of the algorithms, and with seeds drawn anew.
+Where that takes longer than --max-hours it is left out, and verdict and page say so; 0 leaves it out in any case. A search that
+was given --trust (on a cluster: sbatch slurm/subset_search.sh DATASET --trust) has done it already.
 Exit codes: 0 done, 2 the command line or the search is wrong.
 """
 
@@ -21,33 +28,40 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rlhpc import command
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder, write_json, write_text
-from rlhpc.report import search_rules, trust_text
+from rlhpc.report import search_rules, trust_plan, trust_text
 from rlhpc.report.page import make_report, render
 from rlhpc.report.progress import subsets_bar
+from rlhpc.report.search_coverage import recorded_rules
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
 from rlhpc.report.seeds import read_seeds
-from rlhpc.report.trust_record import trust_record
-from rlhpc.search import n_to_search
-from rlhpc.search.trust import MAX_REGRESSIONS, HeldOuts, hold_out_each, why_no_figure
+from rlhpc.report.trust_record import TrustInput, trust_record
+from rlhpc.report.trust_work import choose_plan, complete, stored_redone, trust_given
+from rlhpc.search.trust import Given, Redone, Replicate, redo, why_no_figure
+from rlhpc.search.trust.redone import n_redone_subsets
+from rlhpc.search.trust.redone_file import write_redone
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     built.add_argument("folder", type=Path, metavar="DIR", help="folder of a finished search")
-    built.add_argument("--scores", type=Path, metavar="FILE", help="table of one row a training, for intervals over seeds")
     built.add_argument(
-        "--max-regressions",
-        type=int,
-        default=MAX_REGRESSIONS,
-        metavar="N",
-        help="most regressions that redoing the search may take; 0 leaves it out",
+        "--scores", type=Path, metavar="FILE", help="table of one row a training, for what seeds do to all figures"
     )
+    built.add_argument(
+        "--max-hours",
+        type=float,
+        default=trust_plan.MAX_HOURS,
+        metavar="H",
+        help="leave out trust figures that take longer, as tried on a little of them",
+    )
+    trust_plan.add_flags(built)
     command.add_threads(built)
     return built
 
@@ -55,20 +69,23 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Measure, write and report."""
     faults = [*command.thread_faults(args)]
-    if args.max_regressions < 0:
-        faults.append(f"--max-regressions {args.max_regressions} is negative; give 0 to leave the honest error out.")
+    if not args.max_hours >= 0:
+        faults.append(f"--max-hours {args.max_hours} is no time: give 0, to leave trust figures out, or more.")
     if faults:
         raise InputError(*faults)
     folder = SearchFolder(args.folder)
     found = read_search(folder)
     seeds = read_seeds(args.scores, found.problem) if args.scores else None
+    plan = choose_plan(folder.redone, found.problem, found.settings, trust_plan.given_values(args))
+    given = trust_given(found.problem, found.settings, plan, recorded_rules(found.head["coverage"]), seeds)
     writable_folder(folder.root)
-    no_figure = why_no_figure(found.problem, found.settings, args.max_regressions) or ""
-    trust = trust_record(found, {} if no_figure else _hold_out(found, command.n_threads(args)), no_figure)
-    paths = (
+    trust_input = _redo(args, folder, given)
+    trust = trust_record(found, trust_input)
+    paths = [
+        *([write_redone(folder.redone, given, 0, trust_input.redone)] if trust_input.redone else []),
         write_json(folder.trust, trust),
         write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found)))),
-    )
+    ]
     command.answer(
         args,
         {**trust, "paths": [str(path) for path in paths]},
@@ -76,10 +93,25 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def _hold_out(found: FoundSearch, n_threads: int) -> HeldOuts:
-    """Redo the search without each algorithm, with a bar on a terminal."""
-    with subsets_bar(len(found.problem.algos) * n_to_search(found.problem, found.settings)) as report:
-        return hold_out_each(found.problem, found.settings, n_threads=n_threads, report=report)
+def _redo(args: argparse.Namespace, folder: SearchFolder, given: Given) -> TrustInput:
+    """Redo what is not stored, with a bar on a terminal; or say why not."""
+    no_figure, n_threads = why_no_figure(given.problem, given.settings, given.plan) or "", command.n_threads(args)
+    if no_figure:
+        return TrustInput(given, (), no_figure)
+    stored = stored_redone(folder.redone, given)
+    n_missing = len(given.replicates) - len(stored)
+    if n_missing:
+        if args.max_hours == 0:
+            return TrustInput(given, (), "It was left out, as --max-hours 0 asked.")
+        seconds = trust_plan.seconds_of(given, n_missing, n_threads)
+        if no_figure := trust_plan.too_long(seconds, args.max_hours, ["DATASET", *search_rules.words(given.settings)]):
+            return TrustInput(given, (), no_figure)
+
+    def redo_missing(missing: Sequence[Replicate]) -> list[Redone]:
+        with subsets_bar(n_redone_subsets(given, missing)) as report:
+            return redo(given, missing, n_threads=n_threads, report=report)
+
+    return TrustInput(given, complete(given, stored, redo_missing))
 
 
 def _repeat(args: argparse.Namespace, found: FoundSearch) -> tuple[str, ...]:
@@ -88,8 +120,9 @@ def _repeat(args: argparse.Namespace, found: FoundSearch) -> tuple[str, ...]:
     search += ["--out", str(args.folder)]
     search += ["--benchmarks", *found.benchmarks] if found.benchmarks else []
     report = ["python", "jobs/subset_report.py", str(args.folder), *(["--scores", str(args.scores)] if args.scores else [])]
-    if args.max_regressions != MAX_REGRESSIONS:
-        report += ["--max-regressions", str(args.max_regressions)]
+    report += trust_plan.words(trust_plan.given_values(args))
+    if args.max_hours != trust_plan.MAX_HOURS:
+        report += ["--max-hours", f"{args.max_hours:g}"]
     return shlex.join(search), shlex.join(report)
 
 

@@ -14,6 +14,12 @@ examples:
       with sbatch's options, is: SHARDS=16 sbatch slurm/subset_search.sh TABLE --subset-size 5 --out DIR
   python jobs/subset_search.py TABLE --subset-size 5 --force Pong --exclude "Montezuma Revenge" --only-action-spaces Discrete
       of subsets of discrete environments, with Pong and without Montezuma Revenge, the one that best predicts the score on all
+  python jobs/subset_search.py logs/demo/dataset.csv --costs logs/demo/scores.csv --max-cost 0.01
+      and which subsets no cheaper one beats, by the hours that were measured; --early logs/demo/early.csv: stopped early, too
+  python jobs/subset_search.py TABLE --subset-size 6 --out DIR --submit --n-shards 64 --trust --scores SCORES
+      and redo the search for trust figures (see jobs/subset_report.py), as a part of every shard
+  python jobs/subset_search.py TABLE --min-algo-coverage 0.5 --min-env-coverage 0.3 --target-correction difference
+      of a table whose papers report one benchmark each: which of them count, and how their benchmark score is corrected
   python jobs/subset_search.py TABLE --subset-size 14 --beam 100
       not all subsets, which would take days, but extensions of the 100 best of 13, these of the 100 best of 12, ...
 
@@ -24,12 +30,14 @@ files written to DIR, by default logs/search/NAME: the table's name, that of its
   ranking.csv   the best subsets of K; errors in full precision, relative errors in percent
   sizes.csv     K, K - 1, ... 1: the best subset inside the next larger one (nested), and the best of all searched; whether these
                 were all there are of this size (exhaustive)
+  front.csv     with --costs: error against cost, of subsets of all sizes
   problem.npz   what was regressed, as arrays
+  redone.npz    with --trust: the best subset of every search on a changed table
   search.json   what was searched, by which rules, hashes of input and files; written last, and without times,
                 so that searching again on the same machine gives the same bytes
-  shards/       with --shard, one file a shard, and nothing else
+  shards/       with --shard, one file a shard, and nothing else; redone/ the same of --trust
   slurm/        with --submit, what jobs print
-A trust.json and report.html of an earlier search in DIR are removed.
+A trust.json, subset.json and report.html of an earlier search in DIR are removed.
 
 DATASET has one row an environment (Environments, Benchmark, Action Space, Base, Reference, then one column an algorithm) or one
 row a score (env_id, algo, seed, score). Scores may be missing.
@@ -41,7 +49,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rlhpc import command
 from rlhpc.benchmarks import load_benchmarks
@@ -50,14 +60,18 @@ from rlhpc.cluster.driver import read_options
 from rlhpc.cluster.shards import Shards, describe, interpreter, remedy, submit
 from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.files import writable_folder
-from rlhpc.report import search_rules, search_text, search_time
+from rlhpc.report import search_costs, search_coverage, search_rules, search_text, search_time, trust_plan
 from rlhpc.report.progress import subsets_bar
+from rlhpc.report.search_early import with_early
 from rlhpc.report.search_folder import SearchFolder
-from rlhpc.report.search_input import search_input
+from rlhpc.report.search_input import SearchInput, search_input
 from rlhpc.report.search_part import N_SHARDS, WHOLE, add_flags, common_words, part_faults, shard_of
 from rlhpc.report.search_plan import SearchPlan, plan_search
 from rlhpc.report.search_record import search_record
 from rlhpc.report.search_writer import remove_reports, write_search
+from rlhpc.report.seeds import read_seeds
+from rlhpc.report.trust_work import trust_given
+from rlhpc.results.coverage import CoverageRules
 from rlhpc.results.dataset import read_table
 from rlhpc.search import (
     Best,
@@ -73,6 +87,9 @@ from rlhpc.search import (
     stored_shards,
     write_shard,
 )
+from rlhpc.search.trust import Given, Redone, Replicate, redo, why_no_figure
+from rlhpc.search.trust.redone import n_redone_subsets
+from rlhpc.search.trust.redone_file import read_shares, share, stored_shares, write_redone, write_share
 
 OUT = Path("logs/search")
 COLLECTED = "dataset"  # the name of every table that collect_scores.py writes, which tells none apart
@@ -88,6 +105,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_threads(built)
     search_time.add_flag(built)
     search_rules.add_flags(built)
+    search_coverage.add_flags(built)
+    search_costs.add_flags(built)
+    built.add_argument("--early", type=Path, metavar="FILE", help="candidates stopped early: rows of ENV@STEPS, algo, score")
+    built.add_argument("--trust", action="store_true", help="redo the search on changed tables, too, for jobs/subset_report.py")
+    built.add_argument("--scores", type=Path, metavar="FILE", help="for --trust: one row a training, to draw seeds anew")
+    trust_plan.add_flags(built)
     built.add_argument(
         "--benchmarks",
         nargs="+",
@@ -99,17 +122,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Search the whole, one shard of it, merge, have Slurm do so, or say what would be searched."""
-    settings = _read_flags(args)
+    settings, rules = _read_flags(args)
     folder = SearchFolder(args.out or _default_out(args.dataset))
-    given = search_input(args.dataset, read_table(args.dataset, load_benchmarks(args.benchmarks)), args.benchmarks or ())
-    problem = given.problem
-    settings = search_rules.choose_only(settings, problem, args)
-    settings.check(problem)
+    given, settings = _read_input(args, settings, rules)
+    problem, trust = given.problem, _trust(args, given, settings)
     if args.dry_run or args.submit:
         n_shards = args.n_shards or (N_SHARDS if args.submit else 1)
         n_threads = 1 if args.submit or n_shards > 1 else command.n_threads(args)
         seconds = search_time.check_time(problem, settings, (0, n_shards), n_threads, args.max_hours)
-        plan = plan_search(problem, settings, folder, n_shards, seconds)
+        seconds += trust_plan.seconds_of(trust, len(trust.replicates), n_threads * n_shards) if trust else 0
+        plan = plan_search(problem, settings, folder, n_shards, seconds, trust=trust)
         if args.dry_run:
             command.answer(args, plan.described(), f"{plan.summary}\nResults would go to:\n  {folder.root}")
         else:
@@ -117,38 +139,77 @@ def main(args: argparse.Namespace) -> None:
         return
     if args.shard:
         path, searched = _search_one(args, problem, settings, folder)
-        told = "searched. Written" if searched else "is stored already, and passed over"
-        command.answer(args, {"path": str(path), "searched": searched}, f"Shard {args.shard} {told}:\n  {path}")
+        redone, redone_now = _redo_one(args, trust, folder) if trust else (None, False)
+        told = "searched. Written" if searched or redone_now else "is stored already, and passed over"
+        named = "\n  ".join(map(str, filter(None, (path, redone))))
+        answer = {"path": str(path), "searched": searched, "redone_path": str(redone) if redone else None}
+        command.answer(args, answer, f"Shard {args.shard} {told}:\n  {named}")
         return
     record = search_record(given, settings, _find(args, problem, settings, folder))
+    redone_all = _redo_all(args, trust, folder) if trust else ()
     removed = [str(path) for path in remove_reports(folder)]  # first: no report may outlive the search that it is of
     paths = [str(path) for path in write_search(record, problem, folder)]
+    paths += [str(write_redone(folder.redone, trust, 0, redone_all))] if trust else []
     notes = ["Removed, the report of an earlier search:", *(f"  {path}" for path in removed)] if removed else []
     command.answer(
         args,
         {**record.found, "warnings": search_text.warnings(record), "paths": paths, "removed": removed},
-        "\n".join([search_text.describe(record), "", *notes, "Written:", *(f"  {path}" for path in paths)]),
+        "\n".join([search_text.describe(record, args.max_cost), "", *notes, "Written:", *(f"  {path}" for path in paths)]),
     )
 
 
-def _read_flags(args: argparse.Namespace) -> Settings:
-    """Return the settings.
+def _read_flags(args: argparse.Namespace) -> tuple[Settings, CoverageRules]:
+    """Return the settings, and what becomes of missing scores.
 
     Raises
     ------
     InputError
         With everything that is wrong with the flags.
     """
-    faults = [*part_faults(args), *search_rules.beam_faults(args), *command.thread_faults(args)]
+    faults = [*part_faults(args), *search_rules.beam_faults(args), *command.thread_faults(args), *search_costs.flag_faults(args)]
     if not args.max_hours > 0:
         faults.append(f"--max-hours {args.max_hours} is no time: give more than 0.")
-    try:
-        settings = search_rules.read_flags(args)
-    except InputError as error:
-        faults.extend(error.faults)
+    if not args.trust and (args.scores or trust_plan.given_values(args)):
+        faults.append("--scores and how often what is redone go with --trust alone; or give them to jobs/subset_report.py.")
+    made: list[Any] = []
+    for read in (search_rules.read_flags, search_coverage.read_flags):
+        try:
+            made.append(read(args))
+        except InputError as error:
+            faults.extend(error.faults)
     if faults:
         raise InputError(*faults)
-    return settings
+    settings, rules = made
+    return settings, rules
+
+
+def _read_input(args: argparse.Namespace, settings: Settings, rules: CoverageRules) -> tuple[SearchInput, Settings]:
+    """Read the tables; return what is searched, and the settings without the environments that cannot be chosen."""
+    table = read_table(args.dataset, load_benchmarks(args.benchmarks))
+    given = search_input(args.dataset, table, args.benchmarks or (), rules)
+    problem = with_early(given.problem, args.early) if args.early else given.problem
+    settings = search_coverage.choose_covered(search_rules.choose_only(settings, problem, args), given)
+    problem = search_costs.with_costs(problem, settings, args, [args.early] if args.early else [])
+    settings.check(problem)
+    return replace(given, problem=problem), settings
+
+
+def _trust(args: argparse.Namespace, given: SearchInput, settings: Settings) -> Given | None:
+    """Return what is redone for trust figures; None if they were not asked for, or there can be none."""
+    if not args.trust:
+        return None
+    problem, several = given.problem, given.dataset.scores.shape[1] > 1
+    path = args.scores or (args.dataset if several else None)
+    trust = trust_given(
+        problem,
+        settings,
+        trust_plan.read_plan(args, problem, settings),
+        given.rules,
+        read_seeds(path, problem) if path else None,
+    )
+    if reason := why_no_figure(problem, settings, trust.plan):
+        raise InputError(f"--trust: {reason}")
+    return trust
 
 
 def _default_out(dataset: Path) -> Path:
@@ -204,6 +265,32 @@ def _search_one(args: argparse.Namespace, problem: Problem, settings: Settings, 
     with subsets_bar(n_shard_subsets(problem, settings, shard_index, n_shards)) as report:
         shard = search_shard(problem, settings, shard_index, n_shards, n_threads=n_threads, report=report)
     return write_shard(shard, folder.shards), True
+
+
+def _redo_one(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> tuple[Path, bool]:
+    """Return the file of one shard's share of the redone searches, and whether they had to be redone."""
+    shard_index, n_shards = shard_of(args.shard)
+    if stored_shares(folder.redone_shards, trust, [shard_index], n_shards):
+        return folder.redone_shards / f"{shard_name(shard_index, n_shards)}.npz", False
+    _, replicates = share(trust, shard_index, n_shards)
+    writable_folder(folder.redone_shards)
+    return write_share(folder.redone_shards, trust, shard_index, n_shards, _redo(args, trust, replicates)), True
+
+
+def _redo_all(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> Sequence[Redone]:
+    """Redo all searches, or join what is stored of their shards."""
+    if args.merge:
+        try:
+            return read_shares(folder.redone_shards, trust, args.n_shards or read_shards(folder.shards)[0].n_shards)
+        except IncompleteSearchError as error:
+            raise IncompleteSearchError(f"{error}\n{remedy()}".rstrip()) from error
+    search_time.tell(trust_plan.seconds_of(trust, len(trust.replicates), command.n_threads(args)))
+    return _redo(args, trust, trust.replicates)
+
+
+def _redo(args: argparse.Namespace, trust: Given, replicates: Sequence[Replicate]) -> Sequence[Redone]:
+    with subsets_bar(n_redone_subsets(trust, replicates)) as report:
+        return redo(trust, replicates, n_threads=command.n_threads(args), report=report)
 
 
 if __name__ == "__main__":

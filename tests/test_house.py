@@ -49,7 +49,7 @@ HOMES = {
     "cloudpickle": "rlhpc/training/snapshot.py",
     "zstandard": "rlhpc/training/checkpoint.py",
     "wandb": "rlhpc/training/tracking.py",
-    "matplotlib": "rlhpc/report/figures.py",
+    "matplotlib": "rlhpc/report/figures/",
     "jinja2": "rlhpc/report/",
 }
 

@@ -10,22 +10,23 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from rlhpc import __version__
-from rlhpc.report import figures, search_text, tables
+from rlhpc.report import figures, search_text, tables, trust_figures, trust_tables
 from rlhpc.report.case_study import STATISTICS, CaseStudy, case_study
 from rlhpc.report.search_folder import FoundSearch
 from rlhpc.report.seeds import SeedScores
 from rlhpc.search.evaluation import OtherEnvs, SingleEnvs, evaluate_other_envs, evaluate_single_envs
-from rlhpc.search.trust import BEST, BETTER, DO_NOT_USE, NESTED, Honest
+from rlhpc.search.trust import DO_NOT_USE, SOUND, Honest
 
-TEMPLATE = "page.html"
+TEMPLATES = Path(__file__).parent / "templates"
 RANKING_ROWS = 20
-CHOICES = (BEST, NESTED)
-TONES = {BETTER: "good", DO_NOT_USE: "bad"}  # of the verdict; every other one is a warning
+PAIRS = 20  # of algorithms that are alike
+TONES = {SOUND: "good", DO_NOT_USE: "bad"}  # of the verdict; every other one is a warning
+# What trust.json holds only where it could be computed; None, or absent, otherwise.
+PARTS = ("unselected", "interval_level", "sample_size", "alike", "seed_noise", "front", "coverage", "statistics")
 
-UNKNOWN = dict.fromkeys([field.name for field in fields(Honest)] + ["optimism_factor"])  # honest figures that there are not
+UNKNOWN = dict.fromkeys([field.name for field in fields(Honest)] + ["optimism_factor", "r2"])  # honest figures that there are not
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,27 +68,23 @@ def make_report(found: FoundSearch, trust: Mapping[str, Any], seeds: SeedScores 
 def render(report: Report) -> str:
     """Return a report as HTML; the same report gives the same bytes."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,  # names of environments and algorithms are anybody's
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": tables.number, "percent": tables.percent, "factor": tables.factor}
-    return environment.get_template(TEMPLATE).render(_context(report))
+    environment.filters |= {name: getattr(tables, name) for name in ("number", "percent", "factor", "share", "level", "count")}
+    environment.globals |= {"spread": tables.spread, "interval_of": trust_tables.interval_of}
+    return environment.get_template("page.html").render(_context(report) | _trust_context(report.trust))
 
 
 def _context(report: Report) -> dict[str, Any]:
-    """Gather what the template names."""
+    """Gather what the template names of the search."""
     found, trust, problem = report.found, report.trust, report.found.problem
     held_out = {one["algo"]: one["predicted_score"] for one in trust["held_out"]}
     return {
         "found": found,
-        "trust": trust,
-        "tested": bool(trust["honest"] and trust["honest"]["n_predicted"]),
-        "honest": trust["honest"] or UNKNOWN | {"baseline_mse": trust["guess_mse"]},
-        "unknown": UNKNOWN,
-        "tone": TONES.get(trust["verdict"], "warning"),
         "problem": problem,
         "ranking": found.ranking[:RANKING_ROWS],
         "single_rows": tables.single_rows(problem, report.singles, found.subset),
@@ -103,35 +100,40 @@ def _context(report: Report) -> dict[str, Any]:
     }
 
 
+def _trust_context(trust: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather what the template names of trust."""
+    return {
+        "trust": trust,
+        "tested": bool(trust["honest"] and trust["honest"]["n_predicted"]),
+        "honest": UNKNOWN | (trust["honest"] or {"baseline_mse": trust["guess_mse"]}),
+        "unknown": UNKNOWN,
+        "tone": TONES.get(trust["verdict"], "warning"),
+        "parts": {key: trust.get(key) for key in PARTS},
+        "why": trust.get("why") or {},
+        "null_rows": trust_tables.null_rows(trust),
+        "stability_rows": trust_tables.stability_rows(trust),
+        "env_rows": trust_tables.env_rows(trust),
+        "algo_rows": trust_tables.algo_rows(trust),
+        "improvement_rows": trust_tables.improvement_rows(trust),
+        "summaries": trust_tables.SUMMARIES,
+        "n_envs_drawn": trust_figures.MOST_ENVS,
+        "n_pairs": PAIRS,
+        "n_lines": len(figures.LINES),
+        "n_bands": figures.MOST_BANDS,
+    }
+
+
 def _figures(report: Report) -> dict[str, str]:
     """Draw every figure that there is something to draw for."""
-    found, trust, problem, singles = report.found, report.trust, report.found.problem, report.singles
+    problem, singles, trust = report.found.problem, report.singles, report.trust
     without, with_ = report.others
-    honest, guess = trust["honest"], trust["guess_mse"]
-    chosen = [env in found.subset for env in range(len(problem.env_ids))]
-    drawn = {
-        "singles": figures.single_envs(problem.env_ids, singles.cv_mse, chosen, guess),
-        "predicted": figures.predicted_scores(problem.y, report.study.fitted, _held_out_y(trust)),
+    chosen = [env in report.found.subset for env in range(len(problem.env_ids))]
+    held_out, intervals = trust_figures.held_out_y(trust), trust_figures.held_out_intervals(trust)
+    drawn = trust_figures.draw(trust) | {
+        "singles": figures.single_envs(problem.env_ids, singles.cv_mse, chosen, trust["guess_mse"]),
+        "predicted": figures.predicted_scores(problem.y, report.study.fitted, held_out, intervals),
     }
-    if honest and honest["mse"] is not None:
-        errors = {"claimed": trust["claimed"]["cv_mse"], "honest": honest["mse"], "guessing": honest["baseline_mse"]}
-        drawn["errors"] = figures.error_bars(errors, "honest")
     if np.isfinite([*without.cv_mse, *with_.cv_mse]).any():
         names = [problem.env_ids[column] for column in without.columns]
         drawn["others"] = figures.other_envs(names, without.cv_mse, with_.cv_mse)
-    if len(trust["sizes"]) > 1:
-        drawn["sizes"] = figures.size_curves([size["subset_size"] for size in trust["sizes"]], _curves(trust), guess)
     return drawn
-
-
-def _held_out_y(trust: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    """Return the log benchmark scores by searches without each algorithm; None if there were none."""
-    predicted = np.array([one["predicted_y"] for one in trust["held_out"]], dtype=np.float64)  # None becomes NaN
-    return predicted if np.isfinite(predicted).any() else None
-
-
-def _curves(trust: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
-    """Return the errors of every size: claimed and honest, of the best and of the nested subset."""
-    claimed = {f"claimed, {choice}": [size[choice]["cv_mse"] for size in trust["sizes"]] for choice in CHOICES}
-    honest = {f"honest, {choice}": [(size[choice]["honest"] or {}).get("mse") for size in trust["sizes"]] for choice in CHOICES}
-    return {name: np.array(values, dtype=np.float64) for name, values in (claimed | honest).items()}

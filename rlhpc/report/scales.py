@@ -59,3 +59,25 @@ def log_ticks(values: Floats) -> tuple[float, float, Floats]:
     ticks = np.array([multiple * 10.0**decade for decade in decades for multiple in multiples])
     inside = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]
     return float(10**low), float(10**high), inside if len(inside) else values[:1]
+
+
+def spaced(values: Floats, share: float = 0.05) -> list[float]:
+    """Return ascending values without those whose ticks would touch: closer to the one before than a share of the whole."""
+    kept: list[float] = []
+    room = share * float(np.ptp(values))
+    for value in np.unique(values).tolist():
+        if not kept or value - kept[-1] >= room:
+            kept.append(value)
+    return kept
+
+
+def value_window(values: Floats, lows: Floats, highs: Floats) -> tuple[float, float]:
+    """Return what an axis of values with intervals shows: all values, and intervals up to their range away."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    room = max(high - low, 0.1 * max(abs(low), abs(high)), 1e-9)
+    ends = np.concatenate([finite, lows[np.isfinite(lows)], highs[np.isfinite(highs)]]).clip(low - room, high + room)
+    margin = 0.03 * max(float(np.ptp(ends)), room)
+    return float(ends.min()) - margin, float(ends.max()) + margin

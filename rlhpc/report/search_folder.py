@@ -49,6 +49,11 @@ class SearchFolder:
         return self.root / "ranking.csv"
 
     @property
+    def front(self) -> Path:
+        """The cost front, where costs are known."""
+        return self.root / "front.csv"
+
+    @property
     def sizes(self) -> Path:
         """The nested and the true best subset of every size."""
         return self.root / "sizes.csv"
@@ -62,6 +67,21 @@ class SearchFolder:
     def search(self) -> Path:
         """What was searched, by which rules, and hashes of all other files; written last."""
         return self.root / "search.json"
+
+    @property
+    def redone(self) -> Path:
+        """What searches on changed tables found; trust figures are made of it."""
+        return self.root / "redone.npz"
+
+    @property
+    def redone_shards(self) -> Path:
+        """The folder that holds one file a shard of the same."""
+        return self.root / "redone"
+
+    @property
+    def predictor(self) -> Path:
+        """The fitted subset, for others to predict with."""
+        return self.root / "subset.json"
 
     @property
     def trust(self) -> Path:

@@ -9,6 +9,8 @@ from rlhpc.report.search_folder import SearchFolder
 from rlhpc.report.search_time import spell_seconds
 from rlhpc.search import Problem, Settings, n_to_search, spell_ranges, stored_shards
 from rlhpc.search.candidates import candidates
+from rlhpc.search.trust import Given
+from rlhpc.search.trust.redone_file import stored_shares
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class SearchPlan:
         How long each shard takes here, about.
     beam : int
         Of the settings.
+    n_redone : int
+        Searches on changed tables, which the shards share, too.
     """
 
     folder: SearchFolder
@@ -41,6 +45,7 @@ class SearchPlan:
     missing: tuple[int, ...]
     seconds: float
     beam: int = 0
+    n_redone: int = 0
 
     @property
     def missing_ranges(self) -> str:
@@ -52,6 +57,7 @@ class SearchPlan:
         """The plan in a few sentences."""
         each = "Each shard" if self.n_shards > 1 else "That"
         time = f" {each} takes {spell_seconds(self.seconds)} on a machine like this one." if self.seconds else ""
+        redone = f" They share {self.n_redone:,} searches on changed tables, for trust figures." if self.n_redone else ""
         if self.beam:
             return (
                 f"A beam of {self.beam}: at most {self.n_all:,} of the subsets of {self.subset_size} and fewer of {self.n_envs} "
@@ -61,7 +67,7 @@ class SearchPlan:
         return (
             f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments, and all smaller ones: "
             f"{self.n_all:,} in all, on {self.n_algos} algorithms. Shards: {self.n_shards}; stored already: "
-            f"{self.n_shards - len(self.missing)}.{time}"
+            f"{self.n_shards - len(self.missing)}.{redone}{time}"
         )
 
     def described(self) -> dict[str, Any]:
@@ -71,6 +77,7 @@ class SearchPlan:
             "n_subsets": self.n_subsets,
             "n_shards": self.n_shards,
             "n_missing": len(self.missing),
+            "n_redone": self.n_redone,
             "seconds": self.seconds,
             "missing": self.missing_ranges,
             "out": str(self.folder.root),
@@ -79,8 +86,27 @@ class SearchPlan:
         }
 
 
-def plan_search(problem: Problem, settings: Settings, folder: SearchFolder, n_shards: int, seconds: float) -> SearchPlan:
+def plan_search(  # noqa: PLR0913 - what to search, where, how, and what else
+    problem: Problem,
+    settings: Settings,
+    folder: SearchFolder,
+    n_shards: int,
+    seconds: float,
+    *,
+    trust: Given | None = None,
+) -> SearchPlan:
     """Look which of so many shards of a search are stored.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    folder : SearchFolder
+    n_shards : int
+    seconds : float
+        How long a shard takes.
+    trust : Given or None
+        What is redone for trust figures, too; a shard without its share of that is missing.
 
     Raises
     ------
@@ -88,8 +114,11 @@ def plan_search(problem: Problem, settings: Settings, folder: SearchFolder, n_sh
         If the folder holds shards of another search.
     """
     stored = set(stored_shards(folder.shards, problem, settings, range(n_shards), n_shards))
+    if trust is not None:
+        stored &= set(stored_shares(folder.redone_shards, trust, stored, n_shards))
     missing = tuple(shard_index for shard_index in range(n_shards) if shard_index not in stored)
     n_algos, n_envs = problem.X.shape
     size = settings.subset_size
     n_subsets, n_all = candidates(problem, settings, size).n_subsets, n_to_search(problem, settings)
-    return SearchPlan(folder, n_algos, n_envs, size, n_subsets, n_all, n_shards, missing, seconds, settings.beam)
+    n_redone = len(trust.replicates) if trust else 0
+    return SearchPlan(folder, n_algos, n_envs, size, n_subsets, n_all, n_shards, missing, seconds, settings.beam, n_redone)

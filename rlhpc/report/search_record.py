@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,10 +12,14 @@ import numpy as np
 from rlhpc import __version__
 from rlhpc.errors import DatasetError
 from rlhpc.files import file_digest
+from rlhpc.report.search_costs import front_record
+from rlhpc.report.search_coverage import coverage_record
 from rlhpc.report.search_input import SearchInput
-from rlhpc.results import normalise
-from rlhpc.search import RULES, Best, Ranked, Settings, describe_size, make_ranking, nest, problem_hash
+from rlhpc.results import coverage, normalise, target
+from rlhpc.search import RULES, Best, Ranked, Settings, describe_size, make_ranking, nest, pareto, problem_hash
 from rlhpc.search.compiled.tally import bin_edges
+
+NO_SCORE = "no score"  # why an algorithm is left out that has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +100,14 @@ def _head(given: SearchInput, settings: Settings, every: Sequence[Best]) -> dict
             for place in np.flatnonzero(best.histogram)
             for low, high in [bin_edges(int(place))]
         ],
-        "rules": normalise.RULES | RULES,
+        "rules": normalise.RULES | target.RULES | coverage.RULES | {"cost_front": pareto.RULE} | RULES,
+        "coverage": coverage_record(given),
+        "front": front_record(problem, every),
         "algos": list(problem.algos),
-        "left_out": [{"algo": algo, "reason": "no score"} for algo in given.left_out],
+        "left_out": [
+            *({"algo": algo, "reason": NO_SCORE} for algo in given.left_out),
+            *({"algo": one.name, "reason": one.reason} for one in given.uncovered),
+        ],
         "without_relative_error": [algo for algo, y in zip(problem.algos, problem.y, strict=True) if 10.0**y == 1],
         "envs": _envs(given),
     }
@@ -112,7 +122,8 @@ def _envs(given: SearchInput) -> list[dict[str, Any]]:
         "action_space": problem.action_spaces,
         "random_score": problem.random_scores.tolist(),
         "reference_score": problem.reference_scores.tolist(),
-        "random_source": dataset.random_sources,
-        "reference_source": dataset.reference_sources,
+        "random_source": [dataset.random_sources[column] for column in problem.full],
+        "reference_source": [dataset.reference_sources[column] for column in problem.full],
+        "cost": [None if math.isnan(cost) else cost for cost in problem.costs.tolist()],
     }
     return [dict(zip(columns, env, strict=True)) for env in zip(*columns.values(), strict=True)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rlhpc.report import search_costs
+from rlhpc.report.coverage_text import coverage_told, coverage_warnings
 from rlhpc.report.search_folder import SEPARATOR
-from rlhpc.report.search_record import SearchRecord
+from rlhpc.report.search_record import NO_SCORE, SearchRecord
 from rlhpc.report.verdict import incomplete
 from rlhpc.search import Ranked
 from rlhpc.search.trust import BELIEVABLE_ALGOS, ENOUGH_ALGOS
@@ -19,10 +21,19 @@ REMEDY = "jobs/subset_report.py measures it for your table."
 SHOWN = 5  # subsets of the ranking
 
 
-def describe(record: SearchRecord) -> str:
-    """Say what was searched, what was left out, how far to believe it, and what was found."""
+def describe(record: SearchRecord, max_cost: float | None = None) -> str:
+    """Say what was searched, what was left out, how far to believe it, and what was found.
+
+    Parameters
+    ----------
+    record : SearchRecord
+    max_cost : float or None
+        The best subset that costs no more is named, too.
+    """
     said = [*_sentences(record.head), *(f"Warning: {warning}" for warning in warnings(record))]
-    return "\n".join([*said, "", *_best_rows(record.ranking), "", *_size_rows(record.sizes)])
+    front = record.head["front"]
+    costs = ["", *search_costs.describe(front, max_cost)] if front else []
+    return "\n".join([*said, "", *_best_rows(record.ranking), "", *_size_rows(record.sizes), *costs])
 
 
 def warnings(record: SearchRecord) -> list[str]:
@@ -33,7 +44,7 @@ def warnings(record: SearchRecord) -> list[str]:
         warned.append(f"{n_algos} algorithms are too few to believe these CV errors: {OPTIMISM}. {REMEDY}")
     elif n_algos < BELIEVABLE_ALGOS:
         warned.append(f"with {n_algos} algorithms these CV errors are optimistic: {OPTIMISM}. {REMEDY}")
-    return warned
+    return [*warned, *coverage_warnings(record.head["coverage"])]
 
 
 def _sentences(head: Mapping[str, Any]) -> Iterator[str]:
@@ -54,8 +65,9 @@ def _sentences(head: Mapping[str, Any]) -> Iterator[str]:
     if head["n_recomputed"]:
         those = f"{head['n_recomputed']:,} of those of {head['subset_size']}"
         yield f"{those} are nearly collinear, and were computed by an exact method."
-    if head["left_out"]:
-        yield f"Left out, without any score: {', '.join(one['algo'] for one in head['left_out'])}."
+    if unscored := [one["algo"] for one in head["left_out"] if one["reason"] == NO_SCORE]:
+        yield f"Left out, without any score: {', '.join(unscored)}."
+    yield from coverage_told(head["coverage"])
     if head["without_relative_error"]:
         named = ", ".join(head["without_relative_error"])
         yield f"Not counted in relative errors, because the benchmark score is 0: {named}."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rlhpc.files import digest, file_digest, write_json
 from rlhpc.report.search_folder import CHECKSUM, SEPARATOR, SearchFolder
@@ -24,6 +25,7 @@ def write_search(record: SearchRecord, problem: Problem, folder: SearchFolder) -
         _write_ranking(record.ranking, folder.ranking),
         _write_sizes(record.sizes, record.head["exhaustive_sizes"], folder.sizes),
         save(problem, folder.problem),
+        *_write_front(record.head["front"], folder.front),
     )
     files = {path.name: file_digest(path) for path in paths}
     head = {**record.head, "n_ranked": len(record.ranking), **record.found, "files": files}
@@ -32,7 +34,7 @@ def write_search(record: SearchRecord, problem: Problem, folder: SearchFolder) -
 
 def remove_reports(folder: SearchFolder) -> tuple[Path, ...]:
     """Remove what reports on an earlier search in the folder, and return what was removed."""
-    removed = tuple(path for path in (folder.trust, folder.page) if path.is_file())
+    removed = tuple(path for path in (folder.trust, folder.page, folder.predictor) if path.is_file())
     for path in removed:
         path.unlink()
     return removed
@@ -56,6 +58,19 @@ def _write_ranking(ranking: Sequence[Ranked], path: Path) -> Path:
         for place, row in enumerate(ranking, start=1)
     )
     return write_csv(path, columns, rows)
+
+
+def _write_front(front: Mapping[str, Any] | None, path: Path) -> Iterator[Path]:
+    """Write the cost front, the cheapest first; without costs there is none, and that of an earlier search is removed."""
+    if front is None:
+        path.unlink(missing_ok=True)
+        return
+    rows = (
+        (place, SEPARATOR.join(point["subset"]), point["cost"], point["share"], point["cv_mse"], len(point["subset"]))
+        for place, point in enumerate(front["points"], start=1)
+    )
+    unit = front["unit"].replace(" ", "_")
+    yield write_csv(path, ("point", "subset", unit if unit == "cost" else f"cost_{unit}", "share", "cv_mse", "subset_size"), rows)
 
 
 def _write_sizes(sizes: Sequence[Mapping[str, Ranked]], exhaustive_sizes: Sequence[int], path: Path) -> Path:

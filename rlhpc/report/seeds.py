@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from rlhpc.errors import DatasetError
@@ -19,6 +20,8 @@ from rlhpc.results.scores import Cell, Score, by_cell, mean, mixed_cells
 from rlhpc.results.summary import standard_error
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.problem import Problem
+
+Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 AGREEMENT = 1e-9  # relative difference between a mean here and in the dataset that is rounding
@@ -55,10 +58,23 @@ class SeedScores:
     intervals : mapping of (env_id, algo) to Interval
     notes : tuple of str
         What a reader must know: rows left out, means that are not those of the search.
+    scores : array of shape (n_algos, n_seeds, n_envs)
+        Raw scores of single seeds in the order of the problem, NaN where missing; where a table has none, or its seeds are not
+        averaged, the score that was searched stands alone.
+    budgets : mapping of str to int
+        The budget of every environment of which all trainings have the same.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
     notes: tuple[str, ...]
+    scores: Floats
+    budgets: Mapping[str, int]
+
+    @property
+    def n_seeds(self) -> int:
+        """The usual number of seeds of an algorithm on an environment: the median."""
+        there = (~np.isnan(self.scores)).sum(axis=1)
+        return int(np.median(there[there > 0]))
 
 
 def read_seeds(path: Path, problem: Problem) -> SeedScores:
@@ -132,7 +148,30 @@ def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -
     ]
     mixed = mixed_cells(kept)
     intervals = {cell[1:]: _interval(group, problem, links, mixed.get(cell, "")) for cell, group in by_cell(kept).items()}
-    return SeedScores(intervals, tuple(_notes(len(rows), kept, intervals, problem, name)))
+    notes = tuple(_notes(len(rows), kept, intervals, problem, name))
+    return SeedScores(intervals, notes, _array(kept, mixed, problem), _budgets(kept))
+
+
+def _array(kept: Sequence[Score], mixed: Mapping[Cell, str], problem: Problem) -> Floats:
+    """Arrange scores by algorithm, seed and environment."""
+    seeds = sorted({score.seed for score in kept})
+    scores = np.full((len(problem.algos), max(1, len(seeds)), len(problem.env_ids)), np.nan)
+    for score in kept:
+        if score.cell not in mixed:
+            place = problem.algos.index(score.algo), seeds.index(score.seed), problem.env_ids.index(score.env_id)
+            scores[place] = score.score
+    alone = np.isnan(scores).all(axis=1)
+    scores[:, 0] = np.where(alone, problem.scores, scores[:, 0])
+    return scores
+
+
+def _budgets(kept: Sequence[Score]) -> dict[str, int]:
+    """Return the budget of every environment that has a single one."""
+    stated: dict[str, set[str]] = {}
+    for score in kept:
+        stated.setdefault(score.env_id, set()).add(score.total_timesteps)
+    single = {env_id: values.pop() for env_id, values in stated.items() if len(values) == 1}
+    return {env_id: int(value) for env_id, value in single.items() if value.isdecimal()}
 
 
 def _interval(group: Sequence[Score], problem: Problem, links: Mapping[tuple[Cell, int], str], difference: str) -> Interval:

@@ -7,6 +7,7 @@ import re
 
 # Colours that nothing else has, exchanged for the page's own, light or dark, once drawn.
 INK, MUTED, LINE, FIRST, SECOND, PAGE = "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
+THIRD, FOURTH = "#010209", "#01020a"
 PAGE_COLOURS = {
     INK: "currentColor",
     MUTED: "var(--muted)",
@@ -14,6 +15,8 @@ PAGE_COLOURS = {
     FIRST: "var(--first)",
     SECOND: "var(--second)",
     PAGE: "var(--page)",
+    THIRD: "var(--third)",
+    FOURTH: "var(--fourth)",
 }
 
 
@@ -31,6 +34,7 @@ def inline(svg: str, name: str, label: str) -> str:
     """
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)  # a hundredth of a point is not seen
     svg = re.sub("|".join(PAGE_COLOURS), lambda found: PAGE_COLOURS[found[0]], svg)
     frame = re.search(r'viewBox="[^"]*"', svg)
     if frame is None:

@@ -31,10 +31,31 @@ def number(value: float | None) -> str:
     return written.replace("-", MINUS)
 
 
+def spread(low: float | None, high: float | None) -> str:
+    """Write the two ends between which a number lies; once if they read the same."""
+    ends = number(low), number(high)
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def percent(value: float | None) -> str:
     """Write a percentage."""
     written = number(value)
     return written if written == UNKNOWN else f"{written} %"
+
+
+def share(value: float | None) -> str:
+    """Write a share, from 0 to 1, as a percentage."""
+    return percent(None if value is None else 100 * value)
+
+
+def level(value: float) -> str:
+    """Write the level of an interval, from 0 to 1, as a percentage: 95 %, where a share would be 95.0 %."""
+    return f"{100 * value:.3g} %"
+
+
+def count(value: int) -> str:
+    """Write a whole number."""
+    return f"{value:,}"
 
 
 def factor(mse: float | None) -> str:

@@ -4,32 +4,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from rlhpc.report import trust_parts
 from rlhpc.report.case_study import to_score
 from rlhpc.report.search_folder import Claimed, FoundSearch
-from rlhpc.report.verdict import sentences
+from rlhpc.report.verdict import Evidence, headline, sentences
 from rlhpc.search.evaluation import guess_mse
 from rlhpc.search.problem import Problem
 from rlhpc.search.regression import relative_errors
-from rlhpc.search.trust import BEST, RULE, Choice, HeldOut, HeldOuts, Honest, honest_errors, judge
+from rlhpc.search.trust import (
+    BEST,
+    RULE,
+    Choice,
+    Given,
+    HeldOut,
+    HeldOuts,
+    Honest,
+    Kind,
+    Redone,
+    held_outs,
+    honest_errors,
+    judge,
+    permutation_null,
+    sample_size,
+)
 
 NONE_PREDICTED = "No algorithm that was left out has every score of the subset that was chosen without it."
 
 
-def trust_record(found: FoundSearch, held_outs: HeldOuts, no_figure: str) -> dict[str, Any]:
-    """Gather everything that says how far to trust a search's subset.
+@dataclass(frozen=True, eq=False)
+class TrustInput:
+    """What trust figures are made of.
 
-    Parameters
+    Attributes
     ----------
-    found : FoundSearch
-    held_outs : mapping
-        From `rlhpc.search.trust.hold_out_each`; empty if that was not done.
+    given : Given
+        What was redone, and how.
+    redone : sequence of Redone
+        Empty if that was not done.
     no_figure : str
         Why it was not done; blank if it was.
+    parts : mapping of str to anything
+        Of trust.json, from elsewhere: coverage, statistics of scores.
+    """
+
+    given: Given
+    redone: Sequence[Redone]
+    no_figure: str = ""
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def trust_record(found: FoundSearch, trust: TrustInput) -> dict[str, Any]:
+    """Gather everything that says how far to trust a search's subset.
 
     Returns
     -------
@@ -37,21 +67,39 @@ def trust_record(found: FoundSearch, held_outs: HeldOuts, no_figure: str) -> dic
         Ready for JSON: None where a figure is not known or not finite. Relative errors in percent.
     """
     problem, settings, first = found.problem, found.settings, found.ranking[0]
-    chosen = held_outs.get((BEST, settings.subset_size), ())
+    every = held_outs(trust.given, trust.redone)
+    chosen = every.get((BEST, settings.subset_size), ())
     honest = honest_errors(problem, chosen) if chosen else None
-    no_figure = NONE_PREDICTED if honest and not honest.n_predicted else no_figure
-    verdict = judge(honest)
+    no_figure = NONE_PREDICTED if honest and not honest.n_predicted else trust.no_figure
+    shuffled, permuted = (
+        permutation_null(trust.given, trust.redone, kind, first.cv_mse) for kind in (Kind.SHUFFLED, Kind.PERMUTED)
+    )
+    size = sample_size(trust.given, trust.redone, honest, first.cv_mse) if trust.redone else None
+    verdict = judge(honest, first.cv_mse, (shuffled, permuted))
+    evidence = Evidence(verdict, honest, no_figure, first.cv_mse, first.n_algos, len(problem.algos), shuffled, permuted, size)
+    intervals, level = trust_parts.held_out_intervals(problem, chosen)
     record = {
         "verdict": verdict,
-        "sentences": (*sentences(verdict, honest, no_figure, first.n_algos, len(problem.algos)), *_beam(found.head)),
+        "headline": headline(evidence),
+        "sentences": (*sentences(evidence), *_beam(found.head)),
         "rule": RULE,
         "subset": first.subset,
         "claimed": {"cv_mse": first.cv_mse, "r2": first.r2, "relative_error": first.relative_error},
         "honest": _with_optimism(honest, first.cv_mse),
+        "unselected": trust_parts.unselected_part(found.head),
         "no_figure": no_figure or None,
         "guess_mse": guess_mse(problem.y),
-        "held_out": [_held_out(problem, one) for one in chosen],
-        "sizes": [_size(problem, row, held_outs) for row in found.sizes],
+        "held_out": [_held_out(problem, one, interval) for one, interval in zip(chosen, intervals, strict=True)],
+        "interval_level": level,
+        "sizes": [_size(problem, row, every) for row in found.sizes],
+        "null": trust_parts.null_part(shuffled, permuted),
+        "stability": trust_parts.stability_part(trust.given, trust.redone),
+        "sample_size": trust_parts.size_part(size, len(problem.algos)) if size else None,
+        "alike": trust_parts.alike_part(problem, found.subset),
+        "seed_noise": trust_parts.seed_noise_part(trust.redone, found.subset),
+        "front": found.head.get("front"),
+        "plan": asdict(trust.given.plan),
+        **trust.parts,
         "n_algos": len(problem.algos),
         "n_envs": len(problem.env_ids),
         **asdict(settings),
@@ -77,7 +125,7 @@ def _with_optimism(honest: Honest | None, claimed: float) -> dict[str, Any] | No
     return {**asdict(honest), "optimism_factor": honest.mse / claimed if claimed > 0 else math.inf}
 
 
-def _held_out(problem: Problem, one: HeldOut) -> dict[str, Any]:
+def _held_out(problem: Problem, one: HeldOut, interval: tuple[float, float]) -> dict[str, Any]:
     """Describe how one algorithm was predicted."""
     y = problem.y[one.row]
     predicted = np.array([one.predicted])
@@ -87,6 +135,8 @@ def _held_out(problem: Problem, one: HeldOut) -> dict[str, Any]:
         "cv_mse": one.cv_mse,
         "y": y,
         "predicted_y": one.predicted,
+        "low_y": interval[0],
+        "high_y": interval[1],
         "baseline_y": one.baseline,
         "score": to_score(y),
         "predicted_score": to_score(predicted)[0],
@@ -94,12 +144,12 @@ def _held_out(problem: Problem, one: HeldOut) -> dict[str, Any]:
     }
 
 
-def _size(problem: Problem, claimed: Mapping[Choice, Claimed], held_outs: HeldOuts) -> dict[str, Any]:
+def _size(problem: Problem, claimed: Mapping[Choice, Claimed], every: HeldOuts) -> dict[str, Any]:
     """Set the honest errors of both choices of one size beside the claimed ones."""
     size = len(claimed[BEST].subset)
     return {
         "subset_size": size,
-        **{choice: _choice(problem, claimed[choice], held_outs.get((choice, size), ())) for choice in claimed},
+        **{choice: _choice(problem, claimed[choice], every.get((choice, size), ())) for choice in claimed},
     }
 
 

@@ -7,6 +7,14 @@ from typing import Any
 
 from rlhpc.report.tables import number, percent
 
+MOST_OFTEN = 4  # environments that are named
+CHANGES = {
+    "without one": "Without each algorithm in turn",
+    "without two": "Without two algorithms",
+    "other folds": "With other folds",
+    "resampled seeds": "With seeds drawn anew",
+}
+
 
 def describe(trust: Mapping[str, Any]) -> str:
     """Spell the verdict and its figures.
@@ -16,18 +24,31 @@ def describe(trust: Mapping[str, Any]) -> str:
     trust : mapping
         From `rlhpc.report.trust_record.trust_record`.
     """
-    claimed, honest = trust["claimed"], trust["honest"]
-    lines = [f"Verdict: {trust['verdict']}", f"Chosen subset: {', '.join(trust['subset'])}", *trust["sentences"]]
+    claimed, honest, unselected = trust["claimed"], trust["honest"], trust["unselected"]
+    lines = [f"Verdict: {trust['headline']}", f"Chosen subset: {', '.join(trust['subset'])}", *trust["sentences"]]
     lines.append(f"Claimed: CV MSE {number(claimed['cv_mse'])}, in-sample relative error {percent(claimed['relative_error'])}")
     if honest and honest["n_predicted"]:
-        mse, times, distinct = honest["mse"], honest["optimism_factor"], honest["n_distinct_subsets"]
+        mse, times, r2 = honest["mse"], honest["optimism_factor"], honest["r2"]
         mean, median = percent(honest["mean_relative_error"]), percent(honest["median_relative_error"])
         guess, guess_relative = honest["baseline_mse"], honest["baseline_mean_relative_error"]
         lines.append(
-            f"Honest: MSE {number(mse)} ({number(times)} times the claimed one), relative error {mean} mean, {median} median"
+            f"Honest: MSE {number(mse)} ({number(times)} times the claimed one), R2 {number(r2)}, relative error {mean} mean, "
+            f"{median} median"
         )
         lines.append(f"Guessing the mean of the others: MSE {number(guess)}, relative error {percent(guess_relative)} mean")
-        lines.append(
-            f"Leaving out each of {trust['n_algos']} algorithms chose {distinct} different subset{'s' * (distinct != 1)}."
-        )
-    return "\n".join(lines)
+    if unselected:
+        low, high = number(unselected["low"]), number(unselected["high"])
+        lines.append(f"A subset that nobody selected: CV MSE of {low} to {high}, the median of all")
+    lines += [_stability(one) for one in trust["stability"]]
+    told = [trust["seed_noise"]["told"]] if trust["seed_noise"] else []
+    return "\n".join([*lines, *trust["alike"]["told"], *told])
+
+
+def _stability(one: Mapping[str, Any]) -> str:
+    """Say how often the most frequent environments are chosen."""
+    n, distinct = one["n_searches"], one["n_distinct_subsets"]
+    often = ", ".join(f"{env['env_id']} {100 * env['share']:.0f} %" for env in one["envs"][:MOST_OFTEN])
+    return (
+        f"{CHANGES[one['how']]} ({n:,} searches): {distinct} different subset{'s' * (distinct != 1)}; most often "
+        f"{often or 'nothing'}"
+    )

@@ -3,32 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from rlhpc.search.trust import BELIEVABLE_ALGOS, DO_NOT_USE, ENOUGH_ALGOS, NO_FIGURE, TOO_FEW, Honest
+from rlhpc.search.trust import DO_NOT_USE, ENOUGH_ALGOS, NO_FIGURE, PROMISING, Honest, Null, SampleSize
+from rlhpc.search.trust.verdict import HALF_OF_GUESSING, OPTIMISM, SIGNIFICANT
 
 
-def sentences(verdict: str, honest: Honest | None, no_figure: str, n_complete: int, n_algos: int) -> tuple[str, ...]:
-    """Spell a verdict out, the most important sentence first.
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
 
-    Parameters
+    Attributes
     ----------
     verdict : str
         From `rlhpc.search.trust.judge`.
     honest : Honest or None
     no_figure : str
         Why there is no honest error; blank if there is one.
-    n_complete : int
-        Algorithms with every score of the chosen subset.
-    n_algos : int
+    claimed : float
+        CV MSE of the chosen subset.
+    n_complete, n_algos : int
+        Algorithms with every score of the chosen subset, and all.
+    shuffled, permuted : Null or None
+        The nulls of shuffled targets and of permuted columns.
+    size : SampleSize or None
     """
-    if verdict == NO_FIGURE or honest is None:
+
+    verdict: str
+    honest: Honest | None
+    no_figure: str
+    claimed: float
+    n_complete: int
+    n_algos: int
+    shuffled: Null | None = None
+    permuted: Null | None = None
+    size: SampleSize | None = None
+
+    @property
+    def no_better_than_guessing(self) -> bool:
+        """Whether guessing the mean of the others errs no more."""
+        return self.honest is not None and not self.honest.mse < self.honest.baseline_mse
+
+
+def headline(evidence: Evidence) -> str:
+    """Spell a verdict in a few words."""
+    if evidence.verdict == DO_NOT_USE:
+        return f"{DO_NOT_USE}: {'worse than guessing' if evidence.no_better_than_guessing else 'chance does as well'}"
+    if evidence.verdict == PROMISING:
+        needed = evidence.size.needed if evidence.size else None
+        wanted = max(needed or 0, ENOUGH_ALGOS)
+        if wanted > evidence.n_algos:
+            return f"{PROMISING}, needs about {wanted} algorithms"
+        return f"{PROMISING}, not more"
+    return evidence.verdict
+
+
+def sentences(evidence: Evidence) -> tuple[str, ...]:
+    """Spell out what a verdict rests on, the most important sentence first."""
+    if evidence.verdict == NO_FIGURE or evidence.honest is None:
         spelled = [
-            f"How far this subset can be trusted is not known. {no_figure}",
+            f"How far this subset can be trusted is not known. {evidence.no_figure}",
             "Its claimed error is the smallest of all that were searched; on its own it says little about a new algorithm.",
         ]
     else:
-        spelled = list(_with_figure(verdict, honest, n_algos))
-    return *spelled, *incomplete(n_complete, n_algos)
+        spelled = [*_against_guessing(evidence, evidence.honest), *_against_chance(evidence)]
+        spelled += _short_of_sound(evidence, evidence.honest)
+    return *spelled, *incomplete(evidence.n_complete, evidence.n_algos)
 
 
 def incomplete(n_complete: int, n_algos: int) -> list[str]:
@@ -39,22 +79,68 @@ def incomplete(n_complete: int, n_algos: int) -> list[str]:
     return [f"{rests} Add the scores that are missing, or leave out environments that few algorithms have (--exclude)."]
 
 
-def _with_figure(verdict: str, honest: Honest, n_algos: int) -> Iterator[str]:
-    compared = "no better" if verdict == DO_NOT_USE else "better"
-    luck = f" But with {honest.n_predicted} of them that can be luck." if verdict == TOO_FEW else ""
+def _against_guessing(evidence: Evidence, honest: Honest) -> Iterator[str]:
+    compared = "no better" if evidence.no_better_than_guessing else "better"
     yield (
         f"Subsets chosen this way predict algorithms that had no part in choosing them {compared} than a guess: an MSE of "
-        f"{honest.mse:.3g}, against {honest.baseline_mse:.3g} for guessing the mean of the others.{luck}"
+        f"{honest.mse:.3g}, against {honest.baseline_mse:.3g} for guessing the mean of the others. "
+        f"{honest.n_closer} of {honest.n_predicted} were predicted closer than by the guess."
     )
-    yield f"{honest.n_closer} of {honest.n_predicted} were predicted closer than by the guess."
-    if honest.n_predicted < n_algos:
+    if honest.n_predicted < evidence.n_algos:
         yield (
-            f"Only {honest.n_predicted} of {n_algos} algorithms could be tested; the others lack a score on the subset that was "
-            "chosen without them."
+            f"Only {honest.n_predicted} of {evidence.n_algos} algorithms could be tested; the others lack a score on the subset "
+            "that was chosen without them."
         )
-    if honest.n_predicted < ENOUGH_ALGOS:
+
+
+def _against_chance(evidence: Evidence) -> Iterator[str]:
+    """Say how often chance claims as small an error."""
+    kinds = (
+        (evidence.shuffled, "with the target shuffled among the algorithms"),
+        (evidence.permuted, "with every environment's scores exchanged among the algorithms"),
+    )
+    for null, how in kinds:
+        if null is not None:
+            all_of = "all " if null.exact else ""
+            spread = "" if null.exact else f" ± {null.standard_error:.2g}"
+            found = "Chance claims as small an error" if null.p > SIGNIFICANT else "Chance hardly claims as small an error"
+            yield f"{found}, {how}: p = {null.p:.3g}{spread} ({all_of}{len(null.draws):,} searches)."
+
+
+def _short_of_sound(evidence: Evidence, honest: Honest) -> Iterator[str]:
+    """Say what a subset that is not sound lacks, and how many algorithms it would take."""
+    if evidence.verdict == PROMISING:
+        if honest.n_predicted < ENOUGH_ALGOS:
+            yield f"With {honest.n_predicted} tested algorithms that can be luck; have at least {ENOUGH_ALGOS}."
+        if honest.mse > HALF_OF_GUESSING * honest.baseline_mse:
+            yield f"Its honest error is more than {HALF_OF_GUESSING:g} of guessing's."
+        if not evidence.claimed:
+            yield "Its claimed error, which is exact, is not kept."
+        elif honest.mse > OPTIMISM * evidence.claimed:
+            yield f"Its claimed error is {honest.mse / evidence.claimed:.3g} times too small."
+    elif evidence.verdict == DO_NOT_USE and honest.n_predicted < ENOUGH_ALGOS:
         yield (
-            f"{honest.n_predicted} tested algorithms are too few to trust any subset; have at least {ENOUGH_ALGOS}, better "
-            f"{BELIEVABLE_ALGOS}. Variants of one algorithm resemble each other: with them the honest error is that of another "
-            "variant, not of another algorithm."
+            f"{honest.n_predicted} tested algorithms are too few to trust any subset; have at least {ENOUGH_ALGOS}. Variants of "
+            "one algorithm resemble each other: with them the honest error is that of another variant, not of another algorithm."
         )
+    if evidence.size is not None and evidence.verdict in {PROMISING, DO_NOT_USE}:
+        yield told_size(evidence.size, evidence.n_algos)
+
+
+def told_size(size: SampleSize, n_algos: int) -> str:
+    """Say how many algorithms it would take for the claimed error to be believable."""
+    believable = f"for the claimed error to be at most {OPTIMISM:g} times too small"
+    if not size.points:
+        if size.needed is None:
+            return f"Parts of the {n_algos} algorithms were not searched: how many it takes {believable} is not known."
+        return (
+            f"It takes about {size.needed} algorithms {believable}, by the experience with another table: these are too few to "
+            "search parts of them."
+        )
+    smallest, largest = size.points[0].n_algos, size.points[-1].n_algos
+    seen = f"by searches on {smallest} to {largest} of them"
+    if size.needed is None:
+        return f"How many algorithms it takes {believable} cannot be told {seen}: more do not help yet."
+    if size.needed <= n_algos:
+        return f"About {size.needed} algorithms are enough {believable}, {seen}."
+    return f"It takes about {size.needed} algorithms {believable}, {seen} and the line through their errors."

@@ -145,3 +145,23 @@ def test_it_loads_neither_torch_nor_gymnasium(root):
     )
     done = subprocess.run([sys.executable, "-c", program, str(root)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_early_scores_come_from_learning_curves(root):
+    folder = put(root, ENVS[0], "trpo", 1, 4.0)
+    (folder / "learning_curve.csv").write_text("timesteps,episode_score,episode_length\n100,-3.0,10\n900,2.0,10\n")
+    done = run(root, "--at", 500, 2000)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == str(root / "early.csv")
+    with (root / "early.csv").open() as stream:
+        rows = [*csv.DictReader(stream)]
+    assert [(row["env_id"], row["algo"], float(row["score"])) for row in rows] == [(f"{ENVS[0]}@500", "trpo", -3.0)]
+    assert "no early score of atari100k/PongNoFrameskip-v4/a2c/1" in done.stdout  # no curve
+
+
+def test_wrong_numbers_of_steps_are_refused_and_nothing_is_written(root):
+    for steps, said in (("-5", "give numbers of agent steps"), ("2000", "no training has an episode that ended after 2000 steps")):
+        done = run(root, "--at", steps)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+    assert not (root / "scores.csv").exists()

@@ -1,5 +1,7 @@
 """Figures: well-formed, the same each time, with text that stays text."""
 
+import functools
+import itertools
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -7,60 +9,190 @@ import numpy as np
 import pytest
 
 from rlhpc.report import figures
+from rlhpc.report.figures import front
+from rlhpc.report.scales import shorten
 
 NAMES = ["<script>alert(1)</script>", "a & b", "$x$ _y_ ^z^", "]]> -- x"]
 INF, NAN = np.inf, np.nan
+ERRORS = {"claimed": (0.01, 0.01), "unselected": (0.3, 0.33), "honest": (0.5, 0.5), "guessing": (0.4, 0.4)}
+DRAWS = np.geomspace(0.02, 0.4, 50)
+POINTS = np.array([5.0, 7.0, 10.0])
+INTERVALS = np.array([[50.0, 40.0, 60.0], [40.0, NAN, NAN], [30.0, -900.0, 900.0], [20.0, 19.0, 21.0]])
+THRESHOLDS = np.linspace(0, 200, 21)
+
+
+def profiles(names):
+    share = np.linspace(1, 0, 21)
+    return {name: np.array([share**place, share**place * 0.9, share**place * 0.9 + 0.1]) for place, name in enumerate(names, 1)}
+
+
+def many_profiles():
+    unknown = np.array([np.linspace(1, 0, 21), np.full(21, NAN), np.full(21, NAN)])
+    return profiles(f"algo {n}" for n in range(11)) | {"one seed": unknown}
+
+
+def error_bars(**errors):
+    return figures.error_bars(errors, "claimed", "honest")
+
+
+def predicted(true, fitted, held_out=None, intervals=None):
+    arrays = [None if values is None else np.array(values, dtype=float) for values in (true, fitted, held_out, intervals)]
+    return figures.predicted_scores(*arrays)
+
+
+def sample_sizes(claimed, honest, needed):
+    curves = {"claimed": np.array(claimed), "honest": np.array(honest), "guessing": np.full(3, 0.3)}
+    return figures.sample_size_curve(POINTS, curves, np.array([0.5, 0.1, NAN]), needed)
+
+
+def cost_front(subsets, costs=None, errors=None):
+    n = len(subsets)
+    costs = np.geomspace(1, 100, n) if costs is None else np.array(costs)
+    return figures.cost_front(subsets, costs, np.geomspace(0.5, 0.01, n) if errors is None else np.array(errors), "hours")
+
+
 DRAWINGS = {
-    "errors": lambda: figures.error_bars({"claimed": 0.01, "honest": 0.5, "guessing": 0.4}, "honest"),
+    "errors": lambda: error_bars(**ERRORS),
     "singles": lambda: figures.single_envs(NAMES, np.array([0.1, INF, 9.0, 0.0]), [True, False, False, True], 0.3),
     "others": lambda: figures.other_envs(NAMES, np.array([0.1, INF, 0.0, 0.2]), np.array([0.2, INF, 1e-9, 3.0])),
-    "predicted": lambda: figures.predicted_scores(np.array([0.5, 1]), np.array([0.6, NAN]), np.array([-3.0, NAN])),
-    "unknown": lambda: figures.predicted_scores(np.array([0.5, 1]), np.array([0.6, 1.1]), None),
+    "predicted": lambda: predicted([0.5, 1], [0.6, NAN], [-3.0, NAN]),
+    "predicted intervals": lambda: predicted([0.5, 1], [0.6, 0.9], [0.7, NAN], [[-9.0, 0.8], [NAN, NAN]]),
+    "unknown": lambda: predicted([0.5, 1], [0.6, 1.1]),
     "exact sizes": lambda: figures.size_curves([2, 1], {n: np.zeros(2) for n in "abcd"}, 0.0),
     "exact others": lambda: figures.other_envs(NAMES, np.zeros(4), np.zeros(4)),
     "exact singles": lambda: figures.single_envs(NAMES, np.zeros(4), [True] * 4, 0.0),
-    "exact errors": lambda: figures.error_bars({"claimed": 0.0, "honest": 0.0, "guessing": 0.0}, "honest"),
-    "zero scores": lambda: figures.predicted_scores(np.zeros(3), np.zeros(3), np.zeros(3)),
+    "exact errors": lambda: error_bars(**dict.fromkeys(ERRORS, (0.0, 0.0))),
+    "zero scores": lambda: predicted(np.zeros(3), np.zeros(3), np.zeros(3), np.zeros((3, 2))),
     "sizes": lambda: figures.size_curves([2, 1], {n: np.array([0.1, NAN]) for n in "abc"} | {"d": np.full(2, NAN)}, 0.0),
+    "null": lambda: figures.null_histograms({"shuffled targets": (0.01, DRAWS), "permuted columns": (0.1, DRAWS[:3])}),
+    "exact null": lambda: figures.null_histograms({"shuffled targets": (0.0, np.zeros(4))}),
+    "stability": lambda: figures.stability_bars(
+        NAMES, {"without one": np.array([1.0, 0.5, 0.2, 0.0]), "other folds": np.full(4, 0.25)}, [True, False, True, False]
+    ),
+    "samples": lambda: sample_sizes([0.01, NAN, 0.02], [2.0, 0.4, 0.2], 23),
+    "exact samples": lambda: sample_sizes([0.0, 0.0, 0.0], [0.0, 0.4, 0.2], None),
+    "front": lambda: cost_front([[name] for name in NAMES]),
+    "free front": lambda: cost_front([[name] for name in NAMES], [0, 1, 2, 3], [0.1, 0.01, 0.001, 0]),
+    "long front": lambda: cost_front([NAMES] * 30),
+    "intervals": lambda: figures.algo_intervals(NAMES, {"IQM": INTERVALS, "optimality gap": INTERVALS}),
+    "no intervals": lambda: figures.algo_intervals(NAMES[:1], {"IQM": np.array([[3.0, NAN, NAN]])}),
+    "profiles": lambda: figures.performance_profiles(THRESHOLDS, profiles(NAMES)),
+    "many profiles": lambda: figures.performance_profiles(THRESHOLDS, many_profiles()),
 }
+NAMED = ["singles", "others", "stability", "front", "intervals", "profiles"]
+
+
+@functools.cache
+def drawn(name):
+    return DRAWINGS[name]()
 
 
 def parsed(svg):
     return ET.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="x" ', 1))  # noqa: S314 - our own text
 
 
+def texts(svg):
+    return ["".join(node.itertext()).strip() for node in parsed(svg).iter("text")]
+
+
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_figure_is_well_formed_and_says_what_it_shows(name):
-    root = parsed(DRAWINGS[name]())
+    root = parsed(drawn(name))
     assert root.get("role") == "img"
     assert len(root.get("aria-label")) > 20
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_drawing_twice_gives_the_same_bytes(name):
-    assert DRAWINGS[name]() == DRAWINGS[name]()
+    assert DRAWINGS[name]() == drawn(name)
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_figure_names_no_address_and_no_colour_of_its_own(name):
-    svg = DRAWINGS[name]()
+    svg = drawn(name)
     assert "http" not in svg
     assert "<script" not in svg
     assert "#0102" not in svg
     assert "#000000" not in svg.replace("stroke: none", "")
 
 
-@pytest.mark.parametrize("name", ["singles", "others"])
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_no_number_but_what_is_written_is_nan_or_infinite(name):
+    svg = drawn(name)
+    assert not [tag for tag in parsed(svg).iter() if "nan" in tag.get("d", "") or "inf" in tag.get("d", "")]
+
+
+@pytest.mark.parametrize("name", NAMED)
 def test_names_stay_text_whatever_is_in_them(name):
-    texts = ["".join(node.itertext()).strip() for node in parsed(DRAWINGS[name]()).iter("text")]
+    written = texts(drawn(name))
     for env_id in NAMES:
-        assert figures.shorten(env_id) in texts
+        assert shorten(env_id) in written
 
 
 def test_cut_off_bar_shows_its_value():
-    svg = DRAWINGS["singles"]()
+    svg = drawn("singles")
     assert "9 →" in svg
     assert "too few scores" in svg
+
+
+def test_error_that_is_known_between_bounds_shows_both():
+    written = texts(drawn("errors"))
+    assert "0.300 to 0.330" in written
+    assert "0.500" in written
+
+
+def test_null_tells_observed_and_middle_to_those_who_do_not_see_it():
+    label = parsed(drawn("null")).get("aria-label")
+    assert "50 with shuffled targets: 0.01 against 0.0895 in the middle" in label
+    assert "3 with permuted columns: 0.1 against" in label
+
+
+def test_needed_number_of_algorithms_is_marked_where_it_is_known():
+    assert "needed: 23" in texts(drawn("samples"))
+    assert not [text for text in texts(drawn("exact samples")) if "needed" in text]
+
+
+def test_points_of_a_long_front_are_numbered():
+    written = texts(drawn("long front"))
+    assert {"1", "2", "30"} <= set(written)
+    assert not {shorten(name) for name in NAMES} & set(written)
+
+
+def test_points_without_room_for_their_names_are_numbered():
+    written = texts(
+        cost_front([[f"a long name of an environment {n}"] for n in range(6)], errors=[0.1 - n / 1e4 for n in range(6)])
+    )
+    assert {"1", "6"} <= set(written)
+    assert not [text for text in written if "environment" in text]
+
+
+@pytest.mark.parametrize("n_points", [2, 4, 8, 9, 40])
+def test_labels_of_a_front_touch_no_other(n_points, monkeypatch):
+    rng = np.random.default_rng(n_points)
+    written = []
+    real = front._written
+    monkeypatch.setattr(front, "_written", lambda *args: written.append(real(*args)) or written[-1])
+    costs, errors = np.sort(10 ** rng.uniform(0, 2, n_points)), np.sort(10 ** rng.uniform(-2, 0, n_points))[::-1]
+    cost_front([["Pong", "Ms Pacman"]] * n_points, costs, errors)
+    boxes = [label.get_window_extent() for label in written[-1]]
+    assert len(boxes) > min(n_points, 12) / 2
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_at_most_eight_profiles_have_a_colour_and_all_others_are_grey():
+    svg = drawn("many profiles")
+    assert [name for name in texts(svg) if name.startswith("algo")] == [f"algo {n}" for n in range(8)]
+    grey = [
+        node
+        for node in parsed(svg).iter("path")
+        if node.get("style") == "fill: none; stroke: var(--line); stroke-linecap: square"
+    ]
+    assert len(grey) == 12 - 8
+
+
+def test_bands_are_drawn_of_a_few_profiles_only():
+    assert "opacity: 0.15" in drawn("profiles")
+    assert "opacity: 0.15" not in drawn("many profiles")
 
 
 def test_users_own_style_changes_nothing():

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,20 +10,45 @@ from markupsafe import escape
 
 import rlhpc.search
 from rlhpc.report import page
-from rlhpc.report.page import render
+from rlhpc.report.page import TEMPLATES, render
+from rlhpc.report.score_statistics import statistics_record
 from rlhpc.report.search_folder import SearchFolder, read_search
 from rlhpc.report.search_input import search_input
 from rlhpc.report.search_record import search_record
 from rlhpc.report.search_writer import write_search
 from rlhpc.report.seeds import Interval, SeedScores
-from rlhpc.report.trust_record import trust_record
+from rlhpc.report.tables import number
+from rlhpc.report.trust_record import TrustInput, trust_record
+from rlhpc.report.trust_work import trust_given
+from rlhpc.results.coverage import KEEP_ALL
 from rlhpc.results.dataset import read_table
 from rlhpc.search import Settings
-from rlhpc.search.trust import hold_out_each
+from rlhpc.search.trust import DO_NOT_USE, SOUND, Plan, redo
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 LOADING = {"src", "srcset", "data", "action", "poster", "background", "formaction", "manifest"}
-SEEDS = SeedScores({}, ("<i>a note</i>",))
+
+
+def seed_scores(intervals, *notes):
+    """Return what a page shows of single seeds."""
+    return SeedScores(intervals, notes, np.empty((0, 0, 0)), {})
+
+
+SEEDS = seed_scores({}, "<i>a note</i>")
+N_FIGURES = 11  # of a page with everything
+# What trust.json may lack -> words that stand on the page only if it is there.
+PARTS = {
+    "unselected": "That is what a subset taken at random would claim",
+    "interval_level": "90 % interval",
+    "null": "Does chance alone claim as much?",
+    "stability": "Would the search choose the same again?",
+    "sample_size": "Would more algorithms help?",
+    "seed_noise": "How much of it is the noise of seeds?",
+    "alike": "What is nearly the same?",
+    "front": "What it costs",
+    "coverage": "Missing scores",
+    "statistics": "Algorithms compared",
+}
 
 
 class Page(HTMLParser):
@@ -54,13 +78,20 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag in tags]
 
 
-@pytest.fixture
-def text(found, make_report):
-    return render(make_report(found))
+@pytest.fixture(scope="module")
+def report(found, make_report, full_trust):
+    """Everything that a page can show."""
+    made = make_report(found)
+    return replace(made, trust=full_trust(made.trust, found.problem))
 
 
-def test_same_report_gives_the_same_bytes(found, make_report, text):
-    assert render(make_report(found)) == text
+@pytest.fixture(scope="module")
+def text(report):
+    return render(report)
+
+
+def test_same_report_gives_the_same_bytes(report, text):
+    assert render(report) == text
 
 
 def test_page_loads_nothing(text):
@@ -74,6 +105,7 @@ def test_page_loads_nothing(text):
     assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", text))
     policy = next(meta["content"] for meta in parsed.of("meta") if meta.get("http-equiv"))
     assert policy.startswith("default-src 'none'")
+    assert [meta["content"] for meta in parsed.of("meta") if meta.get("name") == "referrer"] == ["no-referrer"]
 
 
 def test_links_of_a_page_lead_to_places_in_it(text):
@@ -89,11 +121,11 @@ def test_links_of_a_page_lead_to_places_in_it(text):
     assert set(labels) <= set(ids)
 
 
-def test_names_with_markup_are_shown_as_text(found, make_report, text):
+def test_names_with_markup_are_shown_as_text(report, text):
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(&#39;env&#39;)&lt;/script&gt;" in text
     assert "<b>sac" not in text
-    assert "<i>a note" not in render(make_report(found, seeds=SEEDS))
+    assert "<i>a note" not in render(replace(report, seeds=SEEDS))
 
 
 def test_page_has_language_title_and_headings_in_order(text):
@@ -107,13 +139,13 @@ def test_page_has_language_title_and_headings_in_order(text):
 def test_tables_scroll_in_boxes_that_a_keyboard_reaches(text):
     parsed = Page(text)
     boxes = [attributes for attributes in parsed.of("div") if attributes.get("class", "").startswith("scroll")]
-    assert len(boxes) == len(parsed.of("table")) >= 8
+    assert len(boxes) == len(parsed.of("table")) >= 15
     assert all((box["tabindex"], box["role"]) == ("0", "region") and box["aria-label"] for box in boxes)
 
 
 def test_figures_have_labels_and_captions(text):
     parsed = Page(text)
-    assert len(parsed.of("svg")) == len(parsed.of("figure")) == len(parsed.of("figcaption")) == 5
+    assert len(parsed.of("svg")) == len(parsed.of("figure")) == len(parsed.of("figcaption")) == N_FIGURES
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in parsed.of("svg"))
 
 
@@ -123,15 +155,96 @@ def test_honest_error_stands_with_the_subset(found, make_report):
     verdict = shown[: shown.index('id="searched"')]
     assert len(found.ranking[0].subset) == 2
     assert all(f'<span class="name">{escape(name)}</span>' in verdict for name in found.ranking[0].subset)
-    assert f"<td>{page.tables.number(report.trust['honest']['mse'])}</td>" in verdict
-    assert report.trust["sentences"][0].split(":")[-1].split(",")[0] in verdict
+    assert f"<td>{number(report.trust['honest']['mse'])}</td>" in verdict
+    assert all(str(escape(sentence)) in verdict for sentence in report.trust["sentences"])
 
 
-def test_page_without_an_honest_error_says_why_everywhere(found, make_report):
-    shown = render(make_report(found, no_figure="There are only three."))
+def test_page_without_an_honest_error_says_why_everywhere(report):
+    unknown = {
+        "verdict": "no trust figure",
+        "sentences": ["There are only three."],
+        "no_figure": "There are only three.",
+        "honest": None,
+        "held_out": [],
+    }
+    shown = render(replace(report, trust=report.trust | unknown | dict.fromkeys(PARTS)))
     assert shown.count("There are only three.") == 2
     assert "The honest error of taking the first is not known." in shown
     assert "No trust figure" in shown
+    assert "left out once" not in shown
+
+
+@pytest.mark.parametrize("key", PARTS)
+@pytest.mark.parametrize("absent", [True, False])
+def test_what_could_not_be_computed_is_left_out_and_the_reason_given(report, text, key, absent, monkeypatch):
+    monkeypatch.setattr(page, "_figures", lambda _: {})  # tests/report/test_trust_figures.py has what is drawn
+    trust = {name: value for name, value in report.trust.items() if name != key} | ({} if absent else {key: None})
+    assert PARTS[key] in text
+    assert PARTS[key] not in render(replace(report, trust=trust))
+    reason = "It takes <more> than it may."
+    shown = render(replace(report, trust=trust | {"why": {key: reason}}))
+    assert Page(shown)
+    assert shown.count(str(escape(reason))) == 1
+
+
+def test_page_shows_searches_that_were_really_redone(found, make_report):
+    scores = found.problem.scores[:, None] * np.random.default_rng(0).uniform(0.5, 2, (6, 3, 5))
+    seeds = SeedScores({}, (), scores, {})
+    plan = Plan(n_permutations=30, n_fold_seeds=0, n_pairs=4, n_resamples=10, n_subsamples=0)
+    given = trust_given(found.problem, found.settings, plan, KEEP_ALL, seeds)
+    parts = {"statistics": statistics_record(scores, found.problem, n_draws=50, seed=0)}
+    trust = trust_record(found, TrustInput(given, redo(given, given.replicates), parts=parts))
+    shown = render(replace(make_report(found), trust=trust))
+    assert len(Page(shown).of("svg")) == N_FIGURES - 2  # too few algorithms for parts of them, and no costs
+    assert shown.count("(30 draws)") == 2
+    assert trust["seed_noise"]["told"] in shown
+    assert trust["sample_size"]["told"] in shown
+
+
+def test_links_lead_only_to_sections_that_there_are(report, monkeypatch):
+    monkeypatch.setattr(page, "_figures", lambda _: {})
+    shown = Page(render(replace(report, trust=report.trust | {"front": None, "statistics": None})))
+    links = {link["href"] for link in shown.of("a")}
+    assert "#trust" in links
+    assert not links & {"#cost", "#algorithms"}
+    assert {f"#{section['id']}" for section in shown.of("section")} == links
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"), [(DO_NOT_USE, "bad"), (SOUND, "good"), ("promising", "warning"), ("no trust figure", "warning")]
+)
+def test_verdict_has_its_tone(report, verdict, tone, monkeypatch):
+    monkeypatch.setattr(page, "_figures", lambda _: {})
+    shown = Page(render(replace(report, trust=report.trust | {"verdict": verdict})))
+    assert [box["class"] for box in shown.of("div") if "verdict" in box.get("class", "")] == [f"verdict {tone}"]
+
+
+def test_every_random_number_stands_with_its_draws_and_its_error(report, text):
+    shuffled, permuted = (report.trust["null"][key] for key in ("shuffled_targets", "permuted_columns"))
+    words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    assert f"p = {number(shuffled['p'])} (exact, all 720 orders)" in words
+    assert f"p = {number(permuted['p'])} ± {number(permuted['standard_error'])} (200 draws)" in words
+    assert f"at most {number(100 * 0.5 / 60**0.5)} %" in words  # of shares of 60 searches
+    assert "none: all there are" in words
+    assert "Intervals hold 95 % of 2,000 draws of the seeds" in words
+    iqm = report.trust["statistics"]["algos"][0]["iqm"]
+    assert f"{number(iqm['low'])} to {number(iqm['high'])} (± {number(iqm['bounds_standard_error'])})" in words
+    point = report.trust["sample_size"]["points"][0]
+    expected = [point["n_draws"], point["claimed_mse"], point["honest_mse"], point["honest_standard_error"]]
+    assert " ".join(number(value) if isinstance(value, float) else str(value) for value in expected) in words
+
+
+def test_p_is_shown_where_its_histogram_cannot_be_drawn(report):
+    null = {"p": 1.0, "standard_error": 0.0, "n_draws": 9, "exact": False, "observed": 0.1, "draws": [None] * 9}
+    shown = render(replace(report, trust=report.trust | {"null": {"shuffled_targets": null, "permuted_columns": None}}))
+    assert "p = 1.00" in shown
+    assert "(9 draws)" in shown
+    assert len(Page(shown).of("svg")) == N_FIGURES - 1
+
+
+def test_predictions_stand_with_their_intervals(text):
+    assert "Bars are their 90 % intervals" in text
+    assert "with 90 % interval" in text
 
 
 def test_page_without_seeds_says_so(text):
@@ -140,17 +253,17 @@ def test_page_without_seeds_says_so(text):
 
 def test_intervals_seeds_and_links_are_shown(found, make_report):
     env_id, algo = found.problem.env_ids[0], found.problem.algos
-    seeds = SeedScores(
+    seeds = seed_scores(
         {
             (env_id, algo[0]): Interval(12.5, 3.25, ((1, "https://wandb.ai/run?a=1&b=2"), (2, ""))),
             (env_id, algo[1]): Interval(8.0, None, ((1, ""),)),
             (env_id, algo[2]): Interval(np.nan, None, ((1, ""), (2, "")), "total_timesteps"),
         },
-        ("2 rows left out.",),
+        "2 rows left out.",
     )
     shown = render(make_report(found, seeds=seeds))
     assert "12.5 ± 3.25" in shown
-    assert 'n = 2, seeds <a href="https://wandb.ai/run?a=1&amp;b=2" rel="noreferrer">1</a> 2' in " ".join(shown.split())
+    assert 'n = 2, seeds <a href="https://wandb.ai/run?a=1&amp;b=2">1</a> 2' in " ".join(shown.split())
     assert "one seed, no interval" in shown
     assert "not averaged, seeds" in shown
     assert "2 rows left out." in shown
@@ -176,20 +289,21 @@ def search_table(tmp_path):
 def test_subset_of_every_environment_and_one_size_still_make_a_page(search_table, make_report):
     shown = render(make_report(search_table(np.arange(10.0, 70.0, 10.0)[:, None], 1)))
     assert "there is no other" in shown
-    assert len(Page(shown).of("svg")) == 3
+    assert len(Page(shown).of("svg")) == 4
 
 
 def test_table_of_almost_only_zeros_makes_a_page_without_a_warning(search_table, make_report):
     scores = np.zeros((6, 3))
     scores[0] = 50.0
-    assert len(Page(render(make_report(search_table(scores, 2)))).of("svg")) == 5
+    assert len(Page(render(make_report(search_table(scores, 2)))).of("svg")) == 6
 
 
-def test_page_where_no_algorithm_could_be_tested_claims_no_test(found, make_report):
-    report = make_report(found)
-    held_outs = hold_out_each(found.problem, found.settings)
-    unknown = {key: tuple(replace(one, predicted=np.nan) for one in ones) for key, ones in held_outs.items()}
-    shown = render(replace(report, trust=trust_record(found, unknown, "")))
+def test_page_where_no_algorithm_could_be_tested_claims_no_test(report):
+    predicted = ("predicted_y", "low_y", "high_y", "predicted_score", "relative_error")
+    held_out = [{**one, **dict.fromkeys(predicted)} for one in report.trust["held_out"]]
+    honest = dict.fromkeys(report.trust["honest"]) | {"n_predicted": 0, "n_closer": 0, "n_distinct_subsets": 6}
+    trust = {"held_out": held_out, "honest": honest, "no_figure": "None.", "interval_level": None}
+    shown = render(replace(report, trust=report.trust | trust))
     assert "No honest error can be given." in shown
     assert "left out once" not in shown
     assert "diamonds" not in shown
@@ -199,6 +313,17 @@ def test_page_counts_the_algorithms_that_were_predicted(text):
     assert "The subsets found then predicted 6 of 6." in text
 
 
+def test_page_of_62_algorithms_and_57_environments_with_links_is_smaller_than_2_megabytes(search_table, make_report, full_trust):
+    found = search_table(10 ** np.random.default_rng(0).normal(1.3, 0.4, (62, 57)), 1)
+    link = "https://wandb.ai/entity/project/runs/0123abcd"
+    interval = Interval(12.345, 0.678, tuple((seed, link) for seed in (111, 222, 333, 444)))
+    seeds = seed_scores({(env_id, algo): interval for env_id in found.problem.env_ids for algo in found.problem.algos})
+    made = make_report(found, seeds=seeds)
+    shown = render(replace(made, trust=full_trust(made.trust, found.problem)))
+    assert len(Page(shown).of("svg")) == N_FIGURES - 1  # one size makes no curve
+    assert len(shown.encode()) < 2_000_000
+
+
 def luminance(colour):
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -206,11 +331,11 @@ def luminance(colour):
 
 
 def test_every_colour_of_text_has_contrast_in_light_and_dark():
-    template = (Path(page.__file__).parent / page.TEMPLATE).read_text()
+    template = (TEMPLATES / "style.css").read_text()
     themes = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{([^}]*)\}", template)]
     assert len(themes) == 2
     for theme in themes:
-        for text in ("ink", "muted", "first", "second", "good", "bad", "warning"):
+        for text in ("ink", "muted", "first", "second", "third", "fourth", "good", "bad", "warning"):
             for ground in ("page", "panel"):
                 low, high = sorted(luminance(theme[name]) for name in (text, ground))
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from rlhpc.report.scales import NAME_LENGTH, error_floor, error_limit, log_ticks, score_ticks, score_window, shorten
+from rlhpc.report.scales import (
+    NAME_LENGTH,
+    error_floor,
+    error_limit,
+    log_ticks,
+    score_ticks,
+    score_window,
+    shorten,
+    spaced,
+    value_window,
+)
 
 
 def test_short_names_stay_and_long_ones_lose_namespace_then_middle():
@@ -49,3 +59,22 @@ def test_prediction_far_off_does_not_stretch_the_window():
 
 def test_exact_predictions_are_drawn_left_of_all_others():
     assert 0 < error_floor(np.array([0.0, 0.3, 0.02])) < 0.02
+
+
+def test_ticks_that_would_touch_are_left_out():
+    assert spaced(np.array([5.0, 7.0, 7.5, 30.0, 100.0])) == [5.0, 30.0, 100.0]
+    assert spaced(np.array([5.0, 7.0, 10.0])) == [5.0, 7.0, 10.0]
+    assert spaced(np.array([4.0])) == [4.0]
+
+
+def test_hopelessly_wide_interval_does_not_stretch_the_axis():
+    low, high = value_window(np.array([10.0, 20.0]), np.array([9.0, -1e9]), np.array([np.nan, 1e9]))
+    assert -1 <= low <= 0
+    assert 30 <= high <= 31
+
+
+@pytest.mark.parametrize("values", [[3.0], [0.0], [np.nan], [-2.0, -2.0]])
+def test_axis_of_values_has_a_length_whatever_they_are(values):
+    unknown = np.full(len(values), np.nan)
+    low, high = value_window(np.array(values), unknown, unknown)
+    assert low < high

@@ -27,6 +27,7 @@ def test_a_plan_counts_subsets_and_names_missing_shards(found, tmp_path):
         "n_subsets": 10,
         "n_shards": 4,
         "n_missing": 3,
+        "n_redone": 0,
         "missing": "0-1,3",
         "seconds": 0.0,
         "out": str(folder.root),

@@ -28,6 +28,19 @@ HEAD = {
     "beam": 0,
     "left_out": [],
     "without_relative_error": [],
+    "coverage": {
+        "min_algo": 0.0,
+        "min_env": 0.0,
+        "correction": "none",
+        "n_algos": 40,
+        "n_complete": 40,
+        "algos": [],
+        "envs": [],
+        "blocks": [],
+        "references": [],
+        "corrections": [],
+    },
+    "front": None,
 }
 
 
@@ -66,7 +79,9 @@ def test_an_undefined_relative_error_is_a_dash():
 
 def test_what_was_left_out_is_named():
     text = said(
-        n_unsearchable=1500, left_out=[{"algo": "a2c", "reason": "no score"}, {"algo": "td3"}], without_relative_error=["sac"]
+        n_unsearchable=1500,
+        left_out=[{"algo": "a2c", "reason": "no score"}, {"algo": "td3", "reason": "no score"}, {"algo": "ppo", "reason": "few"}],
+        without_relative_error=["sac"],
     )
     assert "1,500 of those of 3 have too few algorithms" in text
     assert "Left out, without any score: a2c, td3." in text
@@ -77,8 +92,8 @@ def test_what_was_left_out_is_named():
     ("n_algos", "words"),
     [
         (7, "7 algorithms are too few"),
-        (9, "too few"),
-        (10, "with 10 algorithms these CV errors are optimistic"),
+        (19, "too few"),
+        (20, "with 20 algorithms these CV errors are optimistic"),
         (29, "optimistic"),
     ],
 )
@@ -102,6 +117,17 @@ def test_a_best_subset_that_rests_on_some_algorithms_only_is_warned_of():
 def record(n_algos, n_complete):
     best = replace(ranked("A"), n_algos=n_complete)
     return SearchRecord(HEAD | {"n_algos": n_algos}, (best,), ())
+
+
+def test_cost_front_is_shown_with_the_best_that_is_affordable():
+    points = [
+        {"subset": ["A"], "cost": 1.5, "share": 0.1, "cv_mse": 0.2},
+        {"subset": ["A", "B"], "cost": 3, "share": 0.2, "cv_mse": 0.1},
+    ]
+    with_front = SearchRecord(HEAD | {"front": {"unit": "hours", "total": 15.0, "points": points}}, (ranked("A"),), ())
+    text = describe(with_front, 2.0)
+    assert "subset (cost in hours; all 15)" in text
+    assert text.splitlines()[-1] == "The best of at most 2 hours: A (1.5 hours, CV MSE 0.2)."
 
 
 def test_rules_other_than_the_usual_are_told():

@@ -28,5 +28,15 @@ def test_ids_and_their_uses_get_the_name_of_the_figure():
     assert all(text in svg for text in ('id="name-a"', 'href="#name-a"', "url(#name-b)"))
 
 
+def test_coordinates_are_cut_to_a_hundredth_of_a_point_and_texts_are_not():
+    drawn = FILE.replace("/><use", "/><use").replace(
+        '<g id="a">', '<g id="a"><path d="M 1.23456 -0.5 L 7.891 10"/><text>0.123456</text>'
+    )
+    svg = inline(drawn, "name", "0.98765")
+    assert 'd="M 1.23 -0.5 L 7.89 10"' in svg
+    assert "<text>0.123456</text>" in svg
+    assert 'aria-label="0.98765"' in svg
+
+
 def test_label_is_escaped():
     assert 'aria-label="&lt;b&gt; &quot;x&quot; \\1"' in inline(FILE, "name", '<b> "x" \\1')

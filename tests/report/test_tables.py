@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlhpc.report.seeds import Interval
-from rlhpc.report.tables import factor, number, other_rows, percent, score_rows, single_rows
+from rlhpc.report.tables import count, factor, level, number, other_rows, percent, score_rows, share, single_rows, spread
 from rlhpc.search.evaluation import evaluate_other_envs, evaluate_single_envs
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -37,6 +37,18 @@ def test_number_has_three_digits_and_a_dash_where_unknown(value, written):
 def test_percentages_and_factors():
     assert (percent(6.591), percent(None)) == ("6.59 %", DASH)
     assert (factor(1.0), factor(0.0), factor(None), factor(np.inf)) == ("10.0", "1.00", DASH, DASH)
+
+
+def test_two_ends_are_written_once_if_they_read_the_same():
+    assert spread(0.1, 0.2) == "0.100 to 0.200"
+    assert spread(0.12345, 0.12349) == "0.123"
+    assert spread(None, 0.2) == f"{DASH} to 0.200"
+
+
+def test_shares_levels_and_counts():
+    assert (share(0.0659), share(1.0), share(None)) == ("6.59 %", "100 %", DASH)
+    assert (level(0.9), level(0.95), level(6 / 7)) == ("90 %", "95 %", "85.7 %")
+    assert (count(7), count(8436)) == ("7", "8,436")
 
 
 def test_rows_stand_in_the_order_of_errors(found):

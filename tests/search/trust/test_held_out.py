@@ -1,25 +1,14 @@
-"""Trust figures, held against the thesis' and against plain loops."""
+"""Honest errors, held against the thesis' and against plain loops."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from rlhpc.search import Settings, search
-from rlhpc.search.trust import (
-    BEST,
-    BETTER,
-    DO_NOT_USE,
-    NESTED,
-    NO_FIGURE,
-    TOO_FEW,
-    _choose,
-    hold_out_each,
-    honest_errors,
-    judge,
-    n_regressions,
-    why_no_figure,
-)
+from rlhpc.search.trust import BEST, NESTED, Given, Kind, Plan, held_outs, hold_out_each, honest_errors, redo
+from rlhpc.search.trust.redone import choose, choose_largest
 
 
 def test_honest_figures_of_the_thesis(thesis):
@@ -28,7 +17,6 @@ def test_honest_figures_of_the_thesis(thesis):
     assert honest.mean_relative_error == pytest.approx(76.4225, abs=5e-5)
     assert honest.baseline_mse == pytest.approx(0.398639, abs=5e-7)
     assert honest.n_distinct_subsets == 7
-    assert judge(honest) == DO_NOT_USE
 
 
 @pytest.mark.parametrize("fit_intercept", [False, True])
@@ -101,7 +89,6 @@ def test_search_without_an_algorithm_that_finds_nothing_is_no_prediction(make_pr
     assert [one.subset for one in held_out] == [()] * 4
     assert (honest.n_predicted, honest.n_distinct_subsets) == (0, 0)
     assert np.isnan(honest.mse)
-    assert judge(honest) == NO_FIGURE
 
 
 def test_holding_out_twice_is_equal_to_the_bit(make_problem):
@@ -113,57 +100,42 @@ def test_advance_counts_every_subset_searched(make_problem):
     problem, settings, done = make_problem(n_algos=6, n_envs=7), Settings(3, n_folds=4), []
     hold_out_each(problem, settings, report=done.append)
     assert sum(done) == 6 * (35 + 21 + 7)
-    assert n_regressions(problem, settings) == 4 * sum(done)
 
 
-def test_figure_needs_an_algorithm_more_with_an_intercept(make_problem):
-    problem = make_problem(n_algos=5)
-    assert why_no_figure(problem, Settings(3)) is None
-    assert "4 parameters would fit" in (why_no_figure(problem, Settings(3, fit_intercept=True)) or "")
+def test_outer_folds_hold_out_their_algorithms_together(make_problem, reference):
+    problem, settings = make_problem(n_algos=9, n_envs=6, seed=4), Settings(2, n_folds=4)
+    given = Given(problem, settings, Plan(n_outer_folds=3, seed=5))
+    redone = redo(given, [one for one in given.replicates if one.kind is Kind.WITHOUT])
+    assert len(redone) == 3
+    folds = given.plan.outer_folds(9)
+    for one in held_outs(given, redone)[BEST, 2]:
+        others = np.flatnonzero(folds != folds[one.row])
+        assert len(others) == 6
+        error, subset = reference.search(problem.X[others], problem.y[others], 2, n_folds=4)[0]
+        assert (one.subset, one.baseline) == (tuple(subset), pytest.approx(problem.y[others].mean()))
+        assert one.cv_mse == pytest.approx(error)
 
 
-@pytest.mark.parametrize(
-    ("n_algos", "subset_size", "limit", "said"),
-    [
-        (3, 1, 10**9, "at least 4 algorithms, and there are 3"),
-        (4, 3, 10**9, "Without one of the 4 algorithms, 3 are left"),
-        (5, 2, 100, "720 regressions, more than the limit of 100"),
-        (5, 2, 720, None),
-        (4, 2, 10**9, None),
-    ],
-)
-def test_missing_figure_is_explained(make_problem, n_algos, subset_size, limit, said):
-    reason = why_no_figure(make_problem(n_algos=n_algos), Settings(subset_size), limit)
-    assert reason is None if said is None else said in reason
-
-
-@pytest.mark.parametrize(
-    ("mse", "n_predicted", "verdict"),
-    [(0.5, 30, DO_NOT_USE), (0.4, 9, DO_NOT_USE), (0.39, 9, TOO_FEW), (0.39, 10, BETTER), (np.nan, 10, DO_NOT_USE)],
-)
-def test_verdict_follows_its_rule(make_problem, mse, n_predicted, verdict):
-    problem = make_problem(n_algos=5, n_envs=4)
-    honest = honest_errors(problem, hold_out_each(problem, Settings(1))[BEST, 1])
-    assert judge(replace(honest, n_predicted=n_predicted, mse=mse, baseline_mse=0.4)) == verdict
-
-
-def test_three_tested_algorithms_of_twenty_are_too_few(make_problem):
-    problem = make_problem(n_algos=20, n_envs=4)
-    held_out = hold_out_each(problem, Settings(1))[BEST, 1]
-    good = [replace(one, predicted=problem.y[one.row] if one.row < 3 else np.nan) for one in held_out]
-    honest = honest_errors(problem, good)
-    assert (honest.n_predicted, honest.n_closer) == (3, 3)
-    assert judge(honest) == TOO_FEW
-
-
-def test_verdict_without_a_figure_is_no_figure():
-    assert judge(None) == NO_FIGURE
+def test_r2_is_that_of_the_held_out_predictions(make_problem):
+    problem = make_problem(n_algos=8, n_envs=5)
+    held_out = hold_out_each(problem, Settings(2))[BEST, 2]
+    predicted = [one.predicted for one in held_out]
+    assert honest_errors(problem, held_out).r2 == pytest.approx(r2_score(problem.y, predicted))
 
 
 @pytest.mark.parametrize("rank_by", ["cv_mse", "in_sample"])
 def test_the_redone_search_chooses_as_the_search_does(make_problem, rank_by):
     for seed in range(6):
         problem, settings = make_problem(n_algos=14, n_envs=10, seed=seed), Settings(3, keep=50, rank_by=rank_by)
-        chosen = _choose(problem, settings, 1, lambda _: None)
-        for best in search(problem, settings):
-            assert chosen[BEST, best.subset_size] == (tuple(best.subsets[0].tolist()), best.cv_mse[0])
+        chosen = {(one.choice, one.subset_size): one for one in choose(problem, settings)}
+        every = search(problem, settings)
+        for best in every:
+            one = chosen[BEST, best.subset_size]
+            assert (one.subset, one.cv_mse) == (tuple(best.subsets[0].tolist()), best.cv_mse[0])
+        assert choose_largest(problem, settings) == chosen[BEST, 3]
+
+
+def test_the_redone_beam_chooses_as_the_beam_does(make_problem, monkeypatch):
+    monkeypatch.setattr("rlhpc.search.beam.MAX_EXHAUSTIVE", 12)
+    problem, settings = make_problem(n_algos=14, n_envs=10, seed=2), Settings(3, beam=3)
+    assert choose_largest(problem, settings).subset == tuple(search(problem, settings)[0].subsets[0].tolist())

@@ -1,0 +1,45 @@
+"""Claimed and honest errors against the size of the subset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rlhpc.report.figures.drawing import SMALL, Floats, drawing, log_axis
+from rlhpc.report.scales import error_floor
+from rlhpc.report.svg import FIRST, INK, SECOND
+
+
+def size_curves(sizes: Sequence[int], curves: Mapping[str, Floats], guess: float) -> str:
+    """Draw claimed and honest errors against the size of the subset.
+
+    Parameters
+    ----------
+    sizes : sequence of int, length n_sizes
+    curves : mapping of str to array of shape (n_sizes,)
+        Claimed best, claimed nested, honest best, honest nested; NaN where unknown.
+    guess : float
+        The error of predicting the mean of the others.
+    """
+    label = f"Lines: claimed and honest errors of subsets of {min(sizes)} to {max(sizes)} environments"
+    styles = [("o", FIRST, "-"), ("o", FIRST, ":"), ("D", SECOND, "-"), ("D", SECOND, ":")]
+    with drawing("sizes", label, 3.6) as drawn:
+        axes = drawn.axes
+        shown = np.concatenate([*curves.values(), [guess]])
+        floor = error_floor(shown)
+        for (name, values), (marker, colour, line) in zip(curves.items(), styles, strict=True):
+            if not np.isfinite(values).any():
+                continue
+            face = colour if line == "-" else "none"
+            axes.plot(
+                sizes, np.maximum(values, floor), marker=marker, linestyle=line, color=colour, markerfacecolor=face, label=name
+            )
+        axes.axhline(max(guess, floor), color=INK, linewidth=1, linestyle="--", label="guessing the mean")
+        log_axis(axes, "y", np.maximum(shown[np.isfinite(shown)], floor))
+        axes.grid(visible=True, axis="y")
+        axes.set_xticks(list(sizes))
+        axes.set_xlabel("environments in the subset")
+        axes.set_ylabel("mean squared error")
+        drawn.figure.legend(loc="outside upper center", ncols=2, fontsize=SMALL)
+    return drawn.svg

@@ -1,0 +1,211 @@
+"""What environments cost: the flags that say it, the table it is read from, and the front in words and as data."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlhpc.errors import InputError, nearest
+from rlhpc.results.scores import mean
+from rlhpc.results.table import Table, read_csv
+from rlhpc.search import Best, Problem, Settings
+from rlhpc.search.costs import whole_costs
+from rlhpc.search.pareto import cost_front
+
+ENV_COLUMNS = ("env_id", "Environments")  # whichever a table has
+SECONDS = "train_seconds"  # of scores.csv; told as hours
+# Column -> unit, in the order in which they are looked for; of any other column, its name is the unit.
+COST_COLUMNS: Mapping[str, str] = {SECONDS: "hours", "hours": "hours", "cost": "cost"}
+UNITS: Mapping[str, str] = {**COST_COLUMNS, "total_timesteps": "steps", "timesteps": "steps"}
+SHOWN = 10  # points of a front, in a terminal
+
+
+def add_flags(built: argparse.ArgumentParser) -> None:
+    """Add the flags that say what environments cost."""
+    costs = built.add_argument_group("error against cost: no subset on the front is beaten by a cheaper one")
+    costs.add_argument(
+        "--costs",
+        type=Path,
+        metavar="FILE",
+        help="table with a row for each environment or training, such as scores.csv: env_id, and a column of costs",
+    )
+    costs.add_argument(
+        "--cost-column",
+        metavar="NAME",
+        help=f"the column (default: the first there is of {', '.join(COST_COLUMNS)}); total_timesteps for budgets in steps",
+    )
+    costs.add_argument(
+        "--cost-algo", metavar="ALGO", help="the training of this algorithm (default: the mean over those that are searched)"
+    )
+    costs.add_argument("--max-cost", type=float, metavar="COST", help="name the best subset that costs no more, too")
+
+
+def flag_faults(args: argparse.Namespace) -> Iterator[str]:
+    """Yield what is wrong with the flags of `add_flags`."""
+    for flag, value in (
+        ("--cost-column", args.cost_column),
+        ("--cost-algo", args.cost_algo),
+        ("--max-cost", args.max_cost),
+    ):
+        if value is not None and args.costs is None:
+            yield f"{flag} needs --costs FILE: the table that says what environments cost."
+    if args.max_cost is not None and not args.max_cost > 0:
+        yield f"--max-cost {args.max_cost} is no cost: give more than 0."
+    if args.costs is not None and args.rank_by == "in_sample":
+        yield "--costs goes by CV MSE, and --rank-by in_sample does not: leave out one of the two."
+
+
+def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, tables: Sequence[Path] = ()) -> Problem:
+    """Return the problem with what its environments cost; itself, if no costs were given.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+        Environments that no subset may have need no cost.
+    args : argparse.Namespace
+    tables : sequence of Path
+        More tables of costs, with the same columns.
+
+    Raises
+    ------
+    InputError
+        With every environment without a cost, or with one that is zero or negative, and all that is wrong with the tables.
+    """
+    if args.costs is None:
+        return problem
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    column = ""
+    for path in (args.costs, *tables):
+        table = read_csv(path)
+        column = column or _cost_column(table, args.cost_column)
+        _gather(table, column, _wanted_algos(table, problem, args.cost_algo), found)
+    share = 3600.0 if column == SECONDS else 1.0
+    costs = np.array([_mean(found[env_id]) / share if env_id in found else math.nan for env_id in problem.env_ids])
+    faults = [*_cost_faults(problem, settings, costs, args)]
+    if faults:
+        raise InputError(*faults)
+    costs = np.where([env_id in settings.excluded for env_id in problem.env_ids], np.nan, costs)
+    return replace(problem, costs=costs, cost_unit=UNITS.get(column, column))
+
+
+def _cost_column(table: Table, given: str | None) -> str:
+    """Return the column that holds costs."""
+    env_column(table)
+    if given is not None and given not in table.columns:
+        raise InputError(f"'{table.name}' has no column '{given}'. {nearest(given, table.columns)}")
+    known = [column for column in COST_COLUMNS if column in table.columns]
+    if given is None and not known:
+        raise InputError(
+            f"'{table.name}' has no column of costs: none of {', '.join(COST_COLUMNS)} among {', '.join(table.columns)}. "
+            "Name it with --cost-column."
+        )
+    return given or known[0]
+
+
+def env_column(table: Table) -> str:
+    """Return the column that holds environments.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for column in ENV_COLUMNS:
+        if column in table.columns:
+            return column
+    raise InputError(f"'{table.name}' has no column {' or '.join(ENV_COLUMNS)}; it has {', '.join(table.columns)}.")
+
+
+def _wanted_algos(table: Table, problem: Problem, given: str | None) -> set[str] | None:
+    """Return the algorithms whose rows count; None for all rows."""
+    if "algo" not in table.columns:
+        if given is not None:
+            raise InputError(f"--cost-algo {given}: '{table.name}' has no column algo. Leave it out, or give another table.")
+        return None
+    there = {row.cells["algo"] for row in table.rows}
+    if given is not None and given not in there:
+        raise InputError(f"--cost-algo {given}: '{table.name}' has no such algorithm. {nearest(given, sorted(there))}")
+    return {given} if given is not None else {*problem.algos}
+
+
+def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, dict[str, list[float]]]) -> None:
+    """Add the costs of a table, by environment and algorithm."""
+    env = env_column(table)
+    for row in table.rows:
+        algo = row.cells.get("algo", "")
+        if algos is None or algo in algos:
+            cost = table.number(row, column)
+            if not math.isnan(cost):
+                found[table.text(row, env)][algo].append(cost)
+    table.check()
+
+
+def _mean(by_algo: Mapping[str, Sequence[float]]) -> float:
+    """Return the mean over algorithms of the mean over their trainings."""
+    return mean([mean(values) for values in by_algo.values()])
+
+
+def _cost_faults(problem: Problem, settings: Settings, costs: np.ndarray[Any, Any], args: argparse.Namespace) -> Iterator[str]:
+    of = f" of '{args.cost_algo}'" if args.cost_algo else ""
+    needed = [(env_id, cost) for env_id, cost in zip(problem.env_ids, costs, strict=True) if env_id not in settings.excluded]
+    if missing := [env_id for env_id, cost in needed if math.isnan(cost)]:
+        yield (
+            f"'{args.costs}' has no cost{of} for {', '.join(missing)}. Add them, or leave these environments out of subsets "
+            "with --exclude."
+        )
+    if wrong := [f"{env_id} ({cost:g})" for env_id, cost in needed if not math.isnan(cost) and not 0 < cost < math.inf]:
+        yield f"'{args.costs}' has costs{of} that are not above 0: {', '.join(wrong)}. Correct them, or exclude those."
+
+
+def front_record(problem: Problem, best: Sequence[Best]) -> dict[str, Any] | None:
+    """Describe the cost front as JSON knows it; None if the problem has no costs."""
+    costs = whole_costs(problem)
+    if costs is None:
+        return None
+    every = np.flatnonzero(~np.isnan(problem.costs))
+    total = float(costs.of(every[None])[0]) * costs.unit
+    return {
+        "unit": problem.cost_unit,
+        "total": total,
+        "points": [
+            {
+                "subset": [problem.env_ids[column] for column in point.subset],
+                "cost": point.cost,
+                "share": point.cost / total,
+                "cv_mse": point.cv_mse,
+            }
+            for point in cost_front(problem, best)
+        ],
+    }
+
+
+def best_within(front: Mapping[str, Any], most: float) -> Mapping[str, Any] | None:
+    """Return the best point of a `front_record` that costs no more than that; None if all cost more."""
+    affordable = [point for point in front["points"] if point["cost"] <= most]
+    return affordable[-1] if affordable else None
+
+
+def describe(front: Mapping[str, Any], max_cost: float | None) -> Iterator[str]:
+    """Spell a front for a terminal: the points, and the best that is affordable."""
+    unit, points = front["unit"], front["points"]
+    yield f"{'cost':>10}  {'share':>6}  {'CV MSE':>12}  subset (cost in {unit}; all {front['total']:.4g})"
+    for point in points[:SHOWN]:
+        yield f"{point['cost']:>10.4g}  {100 * point['share']:>5.1f}%  {point['cv_mse']:>12.6g}  {'; '.join(point['subset'])}"
+    if len(points) > SHOWN:
+        yield f"... and {len(points) - SHOWN} more in front.csv"
+    if max_cost is not None:
+        point = best_within(front, max_cost)
+        yield (
+            f"No subset costs {max_cost:g} {unit} or less: the cheapest costs {points[0]['cost']:.4g}."
+            if point is None
+            else f"The best of at most {max_cost:g} {unit}: {', '.join(point['subset'])} ({point['cost']:.4g} {unit}, CV MSE "
+            f"{point['cv_mse']:.3g})."
+        )

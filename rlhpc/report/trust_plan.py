@@ -1,0 +1,76 @@
+"""The trust report that a command line asks for: what is redone, how often, and how long that takes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+
+from rlhpc.report.search_time import spell_seconds
+from rlhpc.search import Problem, Settings, estimate_seconds
+from rlhpc.search.trust import Given, Plan, make_plan
+
+MAX_HOURS = 1.0  # of a report; more is for a cluster
+FLAGS: Mapping[str, tuple[str, str]] = {  # attribute of `Plan` -> its flag, and help
+    "n_outer_folds": ("--outer-folds", "hold out the algorithms in so many parts (default: one by one)"),
+    "n_permutations": ("--permutations", "shuffled targets, and tables with permuted columns; all orders, if these are no more"),
+    "n_fold_seeds": ("--fold-seeds", "other seeds of the folds"),
+    "n_pairs": ("--pairs", "pairs of algorithms left out; all, if these are no more"),
+    "n_resamples": ("--resamples", "tables of resampled seeds"),
+    "n_subsamples": ("--subsamples", "parts of the algorithms of each size"),
+    "seed": ("--trust-seed", "seed that all of these are drawn with"),
+}
+
+
+def add_flags(built: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is redone, and how often; by default what takes some minutes."""
+    group = built.add_argument_group(
+        "what is redone to see how far to trust a subset (defaults depend on the size of the table)"
+    )
+    for name, (flag, told) in FLAGS.items():
+        group.add_argument(flag, type=int, dest=f"trust_{name}", metavar="SEED" if name == "seed" else "N", help=told)
+
+
+def given_values(args: argparse.Namespace) -> dict[str, int]:
+    """Return the attributes of `Plan` that a command line names."""
+    return {name: value for name in FLAGS if (value := getattr(args, f"trust_{name}")) is not None}
+
+
+def read_plan(args: argparse.Namespace, problem: Problem, settings: Settings) -> Plan:
+    """Return the plan that flags make.
+
+    Raises
+    ------
+    InputError
+        With every fault.
+    """
+    return make_plan(problem, settings, **given_values(args))
+
+
+def words(values: Mapping[str, int]) -> list[str]:
+    """Return the flags that make these attributes."""
+    return [word for name, value in values.items() for word in (FLAGS[name][0], str(value))]
+
+
+def seconds_of(given: Given, n_replicates: int, n_threads: int) -> float:
+    """Estimate how long so many replicates take."""
+    return n_replicates * estimate_seconds(given.problem, given.settings) / n_threads
+
+
+def too_long(seconds: float, max_hours: float, out: Sequence[str]) -> str:
+    """Say that trust figures take longer than allowed, and what to do; blank if they do not.
+
+    Parameters
+    ----------
+    seconds : float
+    max_hours : float
+    out : sequence of str
+        The words of the command line that searches, for what is proposed.
+    """
+    if seconds <= 3600 * max_hours:
+        return ""
+    return (
+        f"Redoing the search for that takes {spell_seconds(seconds)}, more than --max-hours {max_hours:g}. Have a cluster do it, "
+        f"`sbatch slurm/subset_search.sh {' '.join(out)} --trust`, redo it less often (--permutations, --pairs, --subsamples, "
+        f"--outer-folds), or let it run: --max-hours {math.ceil(seconds / 3600)}."
+    )

@@ -1,0 +1,114 @@
+"""Early scores: what trainings had reached when a part of their budget was spent, from their learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlhpc.errors import DatasetError
+from rlhpc.records import Result
+from rlhpc.results.scores import mean
+from rlhpc.results.store import LEARNING_CURVE, Store
+from rlhpc.results.table import read_csv, write_csv
+
+AT = "@"  # between an environment and the steps after which its training is stopped
+RECENT = 0.1  # of the steps so far: the episodes that ended within count
+LEAST = 10  # of the last episodes that count in any case, where there are so many
+COLUMNS = (
+    "benchmark",
+    "env_id",
+    "action_space",
+    "algo",
+    "seed",
+    "score",
+    "n_episodes",
+    "total_timesteps",
+    "hyperparameters_hash",
+    "train_seconds",
+)
+
+
+@dataclass(frozen=True)
+class Early:
+    """The early scores of a grid.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        By `COLUMNS`; ``env_id`` such as ``Pong@25000``, ``train_seconds`` the part of the training's in proportion to its steps.
+    problems : tuple of str
+        Trainings without such a score, and why.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+
+
+def early_scores(results: Iterable[Result], store: Store, steps: Sequence[int]) -> Early:
+    """Read from learning curves what trainings had reached after so many agent steps.
+
+    The score is the mean of the training episodes that ended within the last tenth of these steps, or of the last `LEAST` if they
+    are fewer. These are episodes of the learning policy, not of the deterministic one that is evaluated in the end.
+
+    Parameters
+    ----------
+    results : iterable of Result
+    store : Store
+    steps : sequence of int
+        Increasing. Trainings that ended by then have no early score there: what they reached is their score.
+    """
+    rows, problems = [], []
+    for result in results:
+        wanted = [at for at in steps if at < result.timesteps]
+        if not wanted:
+            continue
+        path = store.folder(result.training) / LEARNING_CURVE
+        try:
+            episodes = [*_episodes(path)]
+        except DatasetError as error:
+            problems.append(f"no early score of {result.training.name}: {error}")
+            continue
+        for at in wanted:
+            scores = _recent([(ended, score) for ended, score in episodes if ended <= at], at)
+            if scores:
+                rows.append(_row(result, at, scores))
+            else:
+                problems.append(f"no early score of {result.training.name} after {at} steps: no episode had ended by then.")
+    return Early(tuple(rows), tuple(problems))
+
+
+def write_early(early: Early, path: Path) -> Path:
+    """Write early.csv: a long table that jobs/subset_search.py takes with ``--early``, and as one of costs."""
+    return write_csv(path, COLUMNS, ([row[column] for column in COLUMNS] for row in early.rows))
+
+
+def _episodes(path: Path) -> Iterator[tuple[int, float]]:
+    """Yield when each training episode ended, in agent steps, and its score."""
+    table = read_csv(path)
+    for row in table.rows:
+        yield table.integer(row, "timesteps"), table.number(row, "episode_score")
+    table.check()
+
+
+def _recent(episodes: Sequence[tuple[int, float]], at: int) -> list[float]:
+    """Return the scores that count after so many steps."""
+    recent = [score for ended, score in episodes if ended > (1 - RECENT) * at]
+    return recent if len(recent) >= LEAST else [score for _, score in episodes[-LEAST:]]
+
+
+def _row(result: Result, at: int, scores: Sequence[float]) -> dict[str, Any]:
+    training = result.training
+    return {
+        "benchmark": training.benchmark,
+        "env_id": f"{training.env_id}{AT}{at}",
+        "action_space": training.action_space,
+        "algo": training.algo,
+        "seed": training.seed,
+        "score": mean(scores),
+        "n_episodes": len(scores),
+        "total_timesteps": at,
+        "hyperparameters_hash": training.hyperparameters_hash,
+        "train_seconds": result.train_seconds * at / result.timesteps,
+    }

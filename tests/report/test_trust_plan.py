@@ -1,0 +1,50 @@
+"""Flags of the trust report."""
+
+import argparse
+
+import pytest
+
+from rlhpc.errors import InputError
+from rlhpc.report import trust_plan
+from rlhpc.search.trust import Plan
+
+
+def parsed(*words):
+    built = argparse.ArgumentParser()
+    trust_plan.add_flags(built)
+    return built.parse_args(words)
+
+
+def test_flags_make_a_plan_and_the_rest_is_by_default(found):
+    args = parsed("--permutations", "7", "--trust-seed", "3", "--outer-folds", "2")
+    plan = trust_plan.read_plan(args, found.problem, found.settings)
+    assert plan == Plan(n_outer_folds=2, n_permutations=7, seed=3)
+    assert trust_plan.read_plan(parsed(), found.problem, found.settings) == Plan(n_permutations=5040)
+
+
+def test_words_make_the_same_flags():
+    args = parsed("--permutations", "7", "--pairs", "0", "--subsamples", "4")
+    values = trust_plan.given_values(args)
+    assert (
+        trust_plan.given_values(parsed(*trust_plan.words(values)))
+        == values
+        == {
+            "n_permutations": 7,
+            "n_pairs": 0,
+            "n_subsamples": 4,
+        }
+    )
+
+
+def test_every_wrong_value_is_told(found):
+    with pytest.raises(InputError) as caught:
+        trust_plan.read_plan(parsed("--permutations", "-1", "--resamples", "-2"), found.problem, found.settings)
+    assert len(caught.value.faults) == 2
+
+
+def test_too_long_says_how_long_and_what_to_do():
+    assert trust_plan.too_long(3600, 1.0, ["DATASET"]) == ""
+    said = trust_plan.too_long(9000, 1.0, ["DATASET", "--subset-size", "7"])
+    assert "about 2 hours" in said
+    assert "sbatch slurm/subset_search.sh DATASET --subset-size 7 --trust" in said
+    assert "--max-hours 3." in said

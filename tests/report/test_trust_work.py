@@ -1,0 +1,70 @@
+"""Redone searches are taken from a folder where they are of the same search, and redone where not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rlhpc.report.seeds import SeedScores
+from rlhpc.report.trust_work import choose_plan, complete, stored_redone, trust_given
+from rlhpc.results.coverage import KEEP_ALL
+from rlhpc.search.trust import Kind, Plan, redo
+from rlhpc.search.trust.redone_file import write_redone
+
+PLAN = Plan(n_permutations=6, n_pairs=3, n_fold_seeds=2, n_resamples=2)
+
+
+@pytest.fixture
+def given(found):
+    return trust_given(found.problem, found.settings, PLAN, KEEP_ALL)
+
+
+@pytest.fixture
+def with_seeds(found):
+    scores = found.problem.scores[:, None] + np.random.default_rng(0).normal(0, 1, (6, 2, 5))
+    return trust_given(found.problem, found.settings, PLAN, KEEP_ALL, SeedScores({}, (), scores, {}))
+
+
+def test_permuted_columns_have_a_target_of_their_own(given):
+    one = next(one for one in given.replicates if one.kind is Kind.PERMUTED)
+    problem, _ = given.changed(one)
+    assert sorted(problem.scores[:, 0]) == sorted(given.problem.scores[:, 0])
+    assert not np.allclose(sorted(problem.y), sorted(given.problem.y))
+
+
+def test_what_is_stored_is_not_redone(given, tmp_path):
+    whole = tuple(redo(given, given.replicates))
+    path = write_redone(tmp_path / "redone.npz", given, 0, whole)
+    stored = stored_redone(path, given)
+    assert complete(given, stored, lambda missing: pytest.fail(f"redone: {missing}")) == whole
+
+
+def test_seeds_that_come_later_are_redone_alone(given, with_seeds, tmp_path):
+    path = write_redone(tmp_path / "redone.npz", given, 0, redo(given, given.replicates))
+    stored, asked = stored_redone(path, with_seeds), []
+    whole = complete(with_seeds, stored, lambda missing: asked.extend(missing) or redo(with_seeds, missing))
+    assert {one.kind for one in asked} == {Kind.RESAMPLED}
+    assert whole == tuple(redo(with_seeds, with_seeds.replicates))
+
+
+def test_nothing_is_taken_from_a_file_of_anything_else(given, tmp_path):
+    path = write_redone(tmp_path / "redone.npz", given, 0, redo(given, given.replicates))
+    others = (
+        replace(given, settings=replace(given.settings, n_folds=3)),
+        replace(given, plan=replace(PLAN, seed=1)),
+        replace(given, problem=replace(given.problem, y=given.problem.y + 1)),
+    )
+    assert [stored_redone(path, other) for other in others] == [{}, {}, {}]
+    path.write_bytes(b"PK")
+    assert stored_redone(path, given) == {}
+    assert stored_redone(tmp_path / "absent.npz", given) == {}
+
+
+def test_plan_is_that_of_what_is_stored_unless_flags_say_otherwise(given, found, tmp_path):
+    problem, settings = found.problem, found.settings
+    path = tmp_path / "redone.npz"
+    assert choose_plan(path, problem, settings, {}) == Plan(n_permutations=5040)
+    write_redone(path, given, 0, redo(given, given.replicates))
+    assert choose_plan(path, problem, settings, {}) == PLAN
+    assert choose_plan(path, problem, settings, {"n_pairs": 9}) == replace(PLAN, n_pairs=9)
+    assert choose_plan(path, problem, replace(settings, n_folds=3), {}) == Plan(n_permutations=5040)

@@ -1,0 +1,60 @@
+"""Early scores, from learning curves as trainings write them."""
+
+import csv
+
+import pytest
+
+from rlhpc.results.early import early_scores, write_early
+
+
+def curve(store, result, episodes):
+    lines = ["timesteps,episode_score,episode_length", *(f"{ended},{score},10" for ended, score in episodes)]
+    (store.folder(result.training) / "learning_curve.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_score_is_the_mean_of_the_last_tenth_of_the_steps(store, put):
+    result = put("Pong", "ppo", 1, 5.0)
+    curve(store, result, [(10 * i, float(i)) for i in range(1, 101)])  # an episode every 10 steps
+    early = early_scores([result], store, (400, 800))
+    assert early.problems == ()
+    first, second = early.rows
+    assert (first["env_id"], first["algo"], first["seed"], first["total_timesteps"]) == ("Pong@400", "ppo", 1, 400)
+    assert (first["score"], first["n_episodes"]) == (pytest.approx(sum(range(31, 41)) / 10), 10)  # few: the last ten
+    curve(store, result, [(i, float(i)) for i in range(1, 1001)])
+    dense = early_scores([result], store, (400,)).rows[0]
+    assert (dense["score"], dense["n_episodes"]) == (pytest.approx(sum(range(361, 401)) / 40), 40)
+    assert first["train_seconds"] == pytest.approx(12.5 * 0.4)
+    assert second["train_seconds"] == pytest.approx(12.5 * 0.8)
+
+
+def test_trainings_that_ended_by_then_have_no_early_score(store, put):
+    result = put("Pong", "ppo", 1, 5.0)
+    curve(store, result, [(10, 1.0)])
+    assert early_scores([result], store, (1000, 2000)).rows == ()
+    assert early_scores([result], store, (1000, 2000)).problems == ()
+
+
+def test_what_has_no_early_score_is_told(store, put):
+    late, none, broken = (put("Pong", "ppo", seed, 5.0) for seed in (1, 2, 3))
+    curve(store, late, [(600, 1.0)])
+    curve(store, broken, [(100, "high")])
+    early = early_scores([late, none, broken], store, (500,))
+    assert early.rows == ()
+    assert "ppo/1 after 500 steps: no episode had ended by then" in early.problems[0]
+    assert "ppo/2: cannot read the table" in early.problems[1]
+    assert "'high' is not a number" in early.problems[2]
+
+
+def test_table_has_a_row_for_each_training_and_budget(store, put, tmp_path):
+    results = [put("dm_control/walker", "ppo", seed, 5.0) for seed in (1, 2)]
+    for result in results:
+        curve(store, result, [(50, 2.0), (150, 4.0)])
+    path = write_early(early_scores(results, store, (100, 200)), tmp_path / "early.csv")
+    with path.open() as stream:
+        rows = [*csv.DictReader(stream)]
+    assert [(row["env_id"], row["seed"], row["score"]) for row in rows] == [
+        ("dm_control/walker@100", "1", "2.0"),
+        ("dm_control/walker@200", "1", "3.0"),
+        ("dm_control/walker@100", "2", "2.0"),
+        ("dm_control/walker@200", "2", "3.0"),
+    ]

@@ -1,0 +1,63 @@
+"""Verdicts on tables of which it is known what is in them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rlhpc.search import Settings, search
+from rlhpc.search.trust import (
+    BEST,
+    DO_NOT_USE,
+    SOUND,
+    Given,
+    Kind,
+    Plan,
+    held_outs,
+    honest_errors,
+    judge,
+    permutation_null,
+    redo,
+)
+
+PLAN = Plan(n_permutations=39, n_pairs=0, n_fold_seeds=0, n_subsamples=0, n_resamples=0)
+
+
+def verdict(problem, settings, rescore):
+    given = Given(problem, settings, PLAN, rescore)
+    redone = redo(given, given.replicates, n_threads=2)
+    claimed = search(problem, settings)[0].cv_mse[0]
+    honest = honest_errors(problem, held_outs(given, redone)[BEST, settings.subset_size])
+    nulls = tuple(permutation_null(given, redone, kind, claimed) for kind in (Kind.SHUFFLED, Kind.PERMUTED))
+    return judge(honest, claimed, nulls), nulls
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_generating_subset_of_sixty_algorithms_is_sound(generated, seed):
+    found, nulls = verdict(generated(seed=seed), Settings(3), None)
+    assert (found, nulls[0].p) == (SOUND, 1 / 40)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_common_factor_of_sixty_algorithms_is_sound(make_problem, rescored, seed):
+    """The target is the median of all environments; each is the algorithm's strength and noise of its own."""
+    rng, problem = np.random.default_rng(seed), make_problem(n_algos=60, n_envs=12, seed=seed)
+    strength = rng.uniform(0, 2, size=(60, 1))
+    problem = rescored(problem, strength + rng.uniform(0.02, 0.2, size=12) * rng.normal(size=(60, 12)))
+    found, nulls = verdict(problem, Settings(3), lambda scores: rescored(problem, scores))
+    assert (found, nulls[1].p) == (SOUND, 1 / 40)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_is_not_to_be_used(make_problem, rescored, seed):
+    problem = make_problem(n_algos=60, n_envs=12, seed=seed)
+    problem = rescored(problem, np.random.default_rng(seed).normal(size=problem.scores.shape) + 2)
+    found, _ = verdict(problem, Settings(3), lambda scores: rescored(problem, scores))
+    assert found == DO_NOT_USE
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_target_of_noise_is_not_to_be_used(make_problem, seed):
+    problem = make_problem(n_algos=60, n_envs=12, seed=seed)
+    found, _ = verdict(replace(problem, y=np.random.default_rng(seed + 500).normal(2, 1, size=60)), Settings(3), None)
+    assert found == DO_NOT_USE
