@@ -28,20 +28,21 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rlhpc import command
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder, write_json, write_text
-from rlhpc.report import search_rules, trust_plan, trust_text
+from rlhpc.report import search_coverage, search_rules, trust_plan, trust_text
 from rlhpc.report.page import make_report, render
 from rlhpc.report.progress import subsets_bar
-from rlhpc.report.search_coverage import recorded_rules
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
-from rlhpc.report.seeds import read_seeds
-from rlhpc.report.trust_record import TrustInput, trust_record
+from rlhpc.report.seeds import SeedScores, read_seeds
+from rlhpc.report.trust_record import TrustInput, predictor_of, trust_record
 from rlhpc.report.trust_work import choose_plan, complete, stored_redone, trust_given
+from rlhpc.search.predictor_file import write_predictor
 from rlhpc.search.trust import Given, Redone, Replicate, redo, why_no_figure
 from rlhpc.search.trust.redone import n_redone_subsets
 from rlhpc.search.trust.redone_file import write_redone
@@ -77,12 +78,13 @@ def main(args: argparse.Namespace) -> None:
     found = read_search(folder)
     seeds = read_seeds(args.scores, found.problem) if args.scores else None
     plan = choose_plan(folder.redone, found.problem, found.settings, trust_plan.given_values(args))
-    given = trust_given(found.problem, found.settings, plan, recorded_rules(found.head["coverage"]), seeds)
+    given = trust_given(found.problem, found.settings, plan, search_coverage.recorded_rules(found.head["coverage"]), seeds)
     writable_folder(folder.root)
     trust_input = _redo(args, folder, given)
-    trust = trust_record(found, trust_input)
+    trust = trust_record(found, trust_input, seeds)
     paths = [
         *([write_redone(folder.redone, given, 0, trust_input.redone)] if trust_input.redone else []),
+        *_write_predictor(found, trust_input, seeds, folder),
         write_json(folder.trust, trust),
         write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found)))),
     ]
@@ -114,11 +116,24 @@ def _redo(args: argparse.Namespace, folder: SearchFolder, given: Given) -> Trust
     return TrustInput(given, complete(given, stored, redo_missing))
 
 
+def _write_predictor(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None, folder: SearchFolder) -> Iterator[Path]:
+    """Write the fitted subset, if it can be; else remove that of an earlier search."""
+    try:
+        predictor = predictor_of(found, trust, seeds)
+    except InputError as error:
+        folder.predictor.unlink(missing_ok=True)
+        print(f"No {folder.predictor.name}: {error}", file=sys.stderr)
+        return
+    yield write_predictor(predictor, folder.predictor)
+
+
 def _repeat(args: argparse.Namespace, found: FoundSearch) -> tuple[str, ...]:
     """Return the command lines that repeat the search and this report."""
     search = ["python", "jobs/subset_search.py", str(found.head["dataset"]), *search_rules.words(found.settings)]
     search += ["--out", str(args.folder)]
+    search += search_coverage.words(search_coverage.recorded_rules(found.head["coverage"]))
     search += ["--benchmarks", *found.benchmarks] if found.benchmarks else []
+    search += found.head["tables"]
     report = ["python", "jobs/subset_report.py", str(args.folder), *(["--scores", str(args.scores)] if args.scores else [])]
     report += trust_plan.words(trust_plan.given_values(args))
     if args.max_hours != trust_plan.MAX_HOURS:

@@ -142,7 +142,7 @@ def main(args: argparse.Namespace) -> None:
         redone, redone_now = _redo_one(args, trust, folder) if trust else (None, False)
         told = "searched. Written" if searched or redone_now else "is stored already, and passed over"
         named = "\n  ".join(map(str, filter(None, (path, redone))))
-        answer = {"path": str(path), "searched": searched, "redone_path": str(redone) if redone else None}
+        answer = {"path": str(path), "searched": searched} | ({"redone_path": str(redone)} if redone else {})
         command.answer(args, answer, f"Shard {args.shard} {told}:\n  {named}")
         return
     record = search_record(given, settings, _find(args, problem, settings, folder))
@@ -191,7 +191,8 @@ def _read_input(args: argparse.Namespace, settings: Settings, rules: CoverageRul
     settings = search_coverage.choose_covered(search_rules.choose_only(settings, problem, args), given)
     problem = search_costs.with_costs(problem, settings, args, [args.early] if args.early else [])
     settings.check(problem)
-    return replace(given, problem=problem), settings
+    tables = [*search_costs.words(args), *(["--early", str(args.early)] if args.early else [])]
+    return replace(given, problem=problem, tables=tuple(tables)), settings
 
 
 def _trust(args: argparse.Namespace, given: SearchInput, settings: Settings) -> Given | None:

@@ -147,6 +147,7 @@ def test_no_imports_go_in_a_circle():
     [
         ("rlhpc.search", "torch gymnasium matplotlib pandas"),
         ("jobs/subset_search.py", "torch gymnasium matplotlib"),
+        ("jobs/predict_benchmark.py", "torch gymnasium matplotlib pandas"),
         ("jobs/collect_scores.py", "torch gymnasium matplotlib"),
         ("jobs/launch_training.py", "torch matplotlib wandb"),
         ("jobs/verify_resume.py", "torch matplotlib wandb"),

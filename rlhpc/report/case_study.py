@@ -54,7 +54,7 @@ def case_study(problem: Problem, settings: Settings, subset: Sequence[int]) -> C
         Columns of the subset.
     """
     fitted = predict(problem, settings, subset)
-    everything = range(len(problem.env_ids))
+    everything = np.flatnonzero(problem.in_target).tolist()
     return CaseStudy(_summarise(problem, everything), _summarise(problem, subset), problem.y, fitted)
 
 

@@ -62,6 +62,12 @@ def flag_faults(args: argparse.Namespace) -> Iterator[str]:
         yield "--costs goes by CV MSE, and --rank-by in_sample does not: leave out one of the two."
 
 
+def words(args: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that say what environments cost."""
+    flags = (("--costs", args.costs), ("--cost-column", args.cost_column), ("--cost-algo", args.cost_algo))
+    return [str(word) for flag, value in flags if value is not None for word in (flag, value)]
+
+
 def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, tables: Sequence[Path] = ()) -> Problem:
     """Return the problem with what its environments cost; itself, if no costs were given.
 

@@ -43,6 +43,8 @@ class SearchInput:
         Environments of the problem that no subset is to have, because too few algorithms have a score for them.
     corrections : Corrections
         Those that the problem's target holds.
+    tables : tuple of str
+        The words of the command line that name more tables: costs, environments stopped early.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class SearchInput:
     uncovered: tuple[LeftOut, ...]
     unchoosable: tuple[LeftOut, ...]
     corrections: Corrections
+    tables: tuple[str, ...] = ()
 
 
 def search_input(path: Path, dataset: Dataset, benchmarks: Sequence[str] = (), rules: CoverageRules = KEEP_ALL) -> SearchInput:

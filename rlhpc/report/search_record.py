@@ -84,6 +84,7 @@ def _head(given: SearchInput, settings: Settings, every: Sequence[Best]) -> dict
         "version": __version__,
         "dataset": str(given.path),
         "benchmarks": list(given.benchmarks),
+        "tables": list(given.tables),
         "dataset_sha256": file_digest(given.path),
         "problem_sha256": problem_hash(problem),
         **asdict(settings),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from rlhpc.errors import DatasetError
 from rlhpc.results.dataset import LONG
@@ -59,8 +59,7 @@ class SeedScores:
     notes : tuple of str
         What a reader must know: rows left out, means that are not those of the search.
     scores : array of shape (n_algos, n_seeds, n_envs)
-        Raw scores of single seeds in the order of the problem, NaN where missing; where a table has none, or its seeds are not
-        averaged, the score that was searched stands alone.
+        Raw scores of single seeds in the order of the problem; NaN where there is none, or seeds are not averaged.
     budgets : mapping of str to int
         The budget of every environment of which all trainings have the same.
     """
@@ -160,8 +159,6 @@ def _array(kept: Sequence[Score], mixed: Mapping[Cell, str], problem: Problem) -
         if score.cell not in mixed:
             place = problem.algos.index(score.algo), seeds.index(score.seed), problem.env_ids.index(score.env_id)
             scores[place] = score.score
-    alone = np.isnan(scores).all(axis=1)
-    scores[:, 0] = np.where(alone, problem.scores, scores[:, 0])
     return scores
 
 
@@ -183,7 +180,7 @@ def _interval(group: Sequence[Score], problem: Problem, links: Mapping[tuple[Cel
     if difference:
         return Interval(math.nan, None, seeds, difference)
     error = standard_error(normalised)
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, len(group) - 1) if error is not None else math.nan
+    quantile = special.stdtrit(len(group) - 1, (1 + CONFIDENCE) / 2) if error is not None else math.nan
     return Interval(mean(normalised), None if error is None else float(quantile * error), seeds)
 
 

@@ -24,9 +24,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {  # attribute of `Plan` -> its flag, and
 
 def add_flags(built: argparse.ArgumentParser) -> None:
     """Add the flags that say what is redone, and how often; by default what takes some minutes."""
-    group = built.add_argument_group(
-        "what is redone to see how far to trust a subset (defaults depend on the size of the table)"
-    )
+    group = built.add_argument_group("what is redone to see how far to trust a subset (defaults depend on the size of the table)")
     for name, (flag, told) in FLAGS.items():
         group.add_argument(flag, type=int, dest=f"trust_{name}", metavar="SEED" if name == "seed" else "N", help=told)
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from rlhpc.errors import InputError
 from rlhpc.report import trust_parts
 from rlhpc.report.case_study import to_score
+from rlhpc.report.coverage_text import coverage_told
+from rlhpc.report.score_statistics import statistics_record
+from rlhpc.report.search_early import split_early
 from rlhpc.report.search_folder import Claimed, FoundSearch
+from rlhpc.report.seeds import SeedScores
+from rlhpc.report.trust_reasons import reasons
 from rlhpc.report.verdict import Evidence, headline, sentences
+from rlhpc.results.statistics import N_DRAWS
 from rlhpc.search.evaluation import guess_mse
-from rlhpc.search.problem import Problem
+from rlhpc.search.predictor import Predictor
+from rlhpc.search.predictor_fit import make_predictor
+from rlhpc.search.problem import Problem, full_budgets
 from rlhpc.search.regression import relative_errors
 from rlhpc.search.trust import (
     BEST,
@@ -48,18 +57,22 @@ class TrustInput:
         Empty if that was not done.
     no_figure : str
         Why it was not done; blank if it was.
-    parts : mapping of str to anything
-        Of trust.json, from elsewhere: coverage, statistics of scores.
     """
 
     given: Given
     redone: Sequence[Redone]
     no_figure: str = ""
-    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def trust_record(found: FoundSearch, trust: TrustInput) -> dict[str, Any]:
+def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None = None) -> dict[str, Any]:
     """Gather everything that says how far to trust a search's subset.
+
+    Parameters
+    ----------
+    found : FoundSearch
+    trust : TrustInput
+    seeds : SeedScores or None
+        None if no scores of single seeds were given.
 
     Returns
     -------
@@ -97,9 +110,11 @@ def trust_record(found: FoundSearch, trust: TrustInput) -> dict[str, Any]:
         "sample_size": trust_parts.size_part(size, len(problem.algos)) if size else None,
         "alike": trust_parts.alike_part(problem, found.subset),
         "seed_noise": trust_parts.seed_noise_part(trust.redone, found.subset),
-        "front": found.head.get("front"),
+        "front": found.head["front"],
         "plan": asdict(trust.given.plan),
-        **trust.parts,
+        "coverage": _coverage(found.head, honest),
+        "statistics": _statistics(problem, seeds, trust.given.plan.seed),
+        "why": reasons(trust.given, trust.no_figure, seeds=seeds is not None, costs=found.head["front"] is not None),
         "n_algos": len(problem.algos),
         "n_envs": len(problem.env_ids),
         **asdict(settings),
@@ -109,6 +124,44 @@ def trust_record(found: FoundSearch, trust: TrustInput) -> dict[str, Any]:
         },
     }
     return dict(_plain(record))
+
+
+def predictor_of(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None = None) -> Predictor:
+    """Fit the chosen subset, for others to predict by; arguments as in `trust_record`.
+
+    Raises
+    ------
+    InputError
+        If too few algorithms could be predicted when held out.
+    """
+    if not trust.redone:
+        raise InputError(f"no interval of a prediction is known. {trust.no_figure}")
+    early = {env_id: split[1] for env_id in found.problem.env_ids if (split := split_early(env_id))}
+    return make_predictor(
+        found.problem,
+        found.settings,
+        found.subset,
+        held_outs(trust.given, trust.redone)[BEST, found.settings.subset_size],
+        budgets={**(seeds.budgets if seeds else {}), **early},
+        n_seeds=seeds.n_seeds if seeds else None,
+        dataset=found.head["dataset"],
+        dataset_sha256=found.head["dataset_sha256"],
+        target=found.head["rules"]["target"],
+    )
+
+
+def _coverage(head: Mapping[str, Any], honest: Honest | None) -> dict[str, Any] | None:
+    """Say what missing scores did to the search and to these figures; None if none is missing."""
+    tested = (honest.n_predicted, honest.mse) if honest and honest.n_predicted else (None, None)
+    told = coverage_told(head["coverage"], *tested)
+    return {"told": told} if told else None
+
+
+def _statistics(problem: Problem, seeds: SeedScores | None, seed: int) -> dict[str, Any] | None:
+    """Describe the scores of all algorithms; None without scores of single seeds."""
+    if seeds is None:
+        return None
+    return statistics_record(seeds.scores[:, :, problem.in_target], full_budgets(problem), n_draws=N_DRAWS, seed=seed)
 
 
 def _beam(head: Mapping[str, Any]) -> Iterator[str]:

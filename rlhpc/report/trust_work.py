@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rlhpc.errors import IncompleteSearchError
 from rlhpc.report.search_input import rescore
 from rlhpc.report.seeds import SeedScores
@@ -14,10 +17,10 @@ from rlhpc.search import Problem, Settings
 from rlhpc.search.trust import Given, Kind, Plan, Redone, Replicate, make_plan
 from rlhpc.search.trust.redone_file import origin_of, read_redone
 
+Floats = NDArray[np.float64]
 
-def trust_given(
-    problem: Problem, settings: Settings, plan: Plan, rules: CoverageRules, seeds: SeedScores | None = None
-) -> Given:
+
+def trust_given(problem: Problem, settings: Settings, plan: Plan, rules: CoverageRules, seeds: SeedScores | None = None) -> Given:
     """Gather what searches are redone on.
 
     Parameters
@@ -28,9 +31,17 @@ def trust_given(
     rules : CoverageRules
         Those that the problem was made by.
     seeds : SeedScores or None
-        Scores of single seeds, if they are known.
+        Scores of single seeds, if they are known; where one is not, the score that was searched stands alone.
     """
-    return Given(problem, settings, plan, lambda scores: rescore(problem, scores, rules), seeds.scores if seeds else None)
+    scores = None if seeds is None else _fill(seeds.scores, problem.scores)
+    return Given(problem, settings, plan, lambda changed: rescore(problem, changed, rules), scores)
+
+
+def _fill(seed_scores: Floats, scores: Floats) -> Floats:
+    """Let a score stand alone where there are no seeds of it; shapes (n_algos, n_seeds, n_envs) and (n_algos, n_envs)."""
+    filled = seed_scores.copy()
+    filled[:, 0] = np.where(np.isnan(seed_scores).all(axis=1), scores, seed_scores[:, 0])
+    return filled
 
 
 def choose_plan(path: Path, problem: Problem, settings: Settings, values: Mapping[str, int]) -> Plan:

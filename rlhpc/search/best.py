@@ -150,8 +150,10 @@ def polish(problem: Problem, settings: Settings, parts: Sequence[Found], *, n_th
     subsets, errors = _order(problem, settings, chosen.subsets(ranks), n_threads, in_sample=_in_sample(settings))
     if _in_sample(settings):
         subsets, errors = _order(problem, settings, subsets[np.lexsort(subsets.T[::-1])], n_threads, in_sample=False)
-    on_front = chosen.subsets(np.sort(np.concatenate([part.front_ranks for part in parts])))
-    front, front_errors = front_of(problem, on_front, subset_errors(problem, settings, on_front))
+    front, front_errors = subsets[:0], errors[:0]
+    if any(len(part.front_ranks) for part in parts):
+        on_front = chosen.subsets(np.sort(np.concatenate([part.front_ranks for part in parts])))
+        front, front_errors = front_of(problem, on_front, subset_errors(problem, settings, on_front))
     return Best(
         parts[0].subset_size,
         chosen.n_subsets,

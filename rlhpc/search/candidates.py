@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from math import comb
 
@@ -58,9 +59,14 @@ class Candidates:
 
 def candidates(problem: Problem, settings: Settings, subset_size: int) -> Candidates:
     """Return the subsets of a size to search."""
-    forced = tuple(column for column, name in enumerate(problem.env_ids) if name in settings.forced)
-    out = {*settings.forced, *settings.excluded}
-    if subset_size == len(forced):  # the only subset: its last column is the one there is to choose
+    return _candidates(problem.env_ids, settings.forced, settings.excluded, subset_size)
+
+
+@functools.lru_cache
+def _candidates(env_ids: tuple[str, ...], forced_ids: tuple[str, ...], excluded: tuple[str, ...], size: int) -> Candidates:
+    forced = tuple(column for column, name in enumerate(env_ids) if name in forced_ids)
+    out = {*forced_ids, *excluded}
+    if size == len(forced):  # the only subset: its last column is the one there is to choose
         return Candidates(forced[:-1], forced[-1:], 1)
-    free = tuple(column for column, name in enumerate(problem.env_ids) if name not in out)
-    return Candidates(forced, free, subset_size - len(forced))
+    free = tuple(column for column, name in enumerate(env_ids) if name not in out)
+    return Candidates(forced, free, size - len(forced))

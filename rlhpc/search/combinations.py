@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from math import comb
 
@@ -51,11 +52,19 @@ def unrank(ranks: Ints, n_envs: int, subset_size: int) -> Ints:
     rest = comb(n_envs, subset_size) - 1 - np.asarray(ranks, dtype=np.int64)
     subsets = np.empty((len(rest), subset_size), dtype=np.int64)
     for place in range(subset_size):
-        counts = np.array([min(comb(v, subset_size - place), MAX_SUBSETS) for v in range(n_envs)], dtype=np.int64)
+        counts = _counts(n_envs, subset_size - place)
         largest = np.searchsorted(counts, rest, side="right") - 1
         subsets[:, place] = n_envs - 1 - largest
         rest = rest - counts[largest]
     return subsets
+
+
+@functools.cache
+def _counts(n_envs: int, size: int) -> Ints:
+    """Return comb(v, size) for v below n_envs, cut to `MAX_SUBSETS`; read-only."""
+    counts = np.array([min(comb(v, size), MAX_SUBSETS) for v in range(n_envs)], dtype=np.int64)
+    counts.setflags(write=False)
+    return counts
 
 
 def shard_range(shard_index: int, n_shards: int, n_subsets: int) -> tuple[int, int]:

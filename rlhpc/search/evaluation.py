@@ -73,7 +73,7 @@ def evaluate_single_envs(problem: Problem, settings: Settings) -> SingleEnvs:
 
 
 def evaluate_other_envs(problem: Problem, settings: Settings, subset: Sequence[int]) -> OtherEnvs:
-    """Predict every other environment's log normalised score from a subset, by the rules of a search.
+    """Predict every other environment's log normalised score, at its full budget, from a subset, by the rules of a search.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def evaluate_other_envs(problem: Problem, settings: Settings, subset: Sequence[i
     subset : sequence of int
         Columns to predict from.
     """
-    columns = np.setdiff1d(np.arange(problem.X.shape[1]), subset)
+    columns = np.setdiff1d(np.flatnonzero(problem.in_target), subset)  # not themselves stopped early
     rows = [_predict_env(problem.X, settings, subset, target) for target in columns]
     cv_errors, r2, n_algos, constant = zip(*rows, strict=True) if rows else ((), (), (), ())
     return OtherEnvs(

@@ -114,6 +114,10 @@ def search_range(
 
 def join_tallies(tallies: list[Tally], n_kept: int) -> Tally:
     """Join what was found in several ranges: the best `n_kept` of all, in order, and sums."""
+    if len(tallies) == 1:
+        (one,), n_there = tallies, tallies[0].counts[N_KEPT]
+        order = np.lexsort((one.ranks[:n_there], one.errors[:n_there]))
+        return one._replace(errors=one.errors[order], ranks=one.ranks[order])
     errors = np.concatenate([one.errors[: one.counts[N_KEPT]] for one in tallies])
     ranks = np.concatenate([one.ranks[: one.counts[N_KEPT]] for one in tallies])
     order = np.lexsort((ranks, errors))[:n_kept]

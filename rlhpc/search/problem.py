@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,18 @@ class Problem:
         """Whether y is a summary of each column, shape (n_envs,): not of environments stopped early."""
         own: NDArray[np.bool_] = self.full == np.arange(len(self.full))
         return own
+
+
+def full_budgets(problem: Problem) -> Problem:
+    """Return the problem without the candidates that are environments stopped early."""
+    columns = np.flatnonzero(problem.in_target)
+    if len(columns) == len(problem.env_ids):
+        return problem
+    names = {name: getattr(problem, name) for name in ("env_ids", "benchmarks", "action_spaces")}
+    arrays = ("random_scores", "reference_scores", "costs")
+    kept: dict[str, Any] = {name: tuple(values[column] for column in columns) for name, values in names.items()}
+    kept |= {name: getattr(problem, name)[columns] for name in arrays}
+    return replace(problem, X=problem.X[:, columns], scores=problem.scores[:, columns], full=np.arange(len(columns)), **kept)
 
 
 def save(problem: Problem, path: Path) -> Path:

@@ -160,7 +160,10 @@ def test_early_scores_come_from_learning_curves(root):
 
 
 def test_wrong_numbers_of_steps_are_refused_and_nothing_is_written(root):
-    for steps, said in (("-5", "give numbers of agent steps"), ("2000", "no training has an episode that ended after 2000 steps")):
+    for steps, said in (
+        ("-5", "give numbers of agent steps"),
+        ("2000", "no training has an episode that ended after 2000 steps"),
+    ):
         done = run(root, "--at", steps)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr

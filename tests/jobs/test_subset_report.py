@@ -45,9 +45,11 @@ def test_report_writes_both_files_and_prints_verdict_figures_and_paths(folder):
     done = job("subset_report", folder, "--scores", folder.parent / "scores.csv")
     assert (done.returncode, done.stderr) == (0, "")
     trust = json.loads((folder / "trust.json").read_text())
-    assert done.stdout.startswith(f"Verdict: {trust['verdict']}\n")
+    assert done.stdout.startswith(f"Verdict: {trust['headline']}\n")
     assert all(text in done.stdout for text in ("Claimed: CV MSE", "Honest: MSE", "Guessing the mean of the others: MSE"))
-    assert done.stdout.splitlines()[-2:] == [f"  {folder / 'trust.json'}", f"  {folder / 'report.html'}"]
+    assert done.stdout.splitlines()[-4:] == [
+        f"  {folder / name}" for name in ("redone.npz", "subset.json", "trust.json", "report.html")
+    ]
     page = (folder / "report.html").read_text()
     assert "<script" not in page
     assert 'href="https://wandb.ai/0-0-1"' in page
@@ -55,18 +57,21 @@ def test_report_writes_both_files_and_prints_verdict_figures_and_paths(folder):
 
 
 def test_reporting_twice_gives_the_same_bytes(folder):
-    files = [folder / "trust.json", folder / "report.html"]
+    files = [folder / name for name in ("redone.npz", "subset.json", "trust.json", "report.html")]
     contents = []
-    for _ in range(2):
+    for again in range(3):
+        if again == 2:
+            files[0].unlink()  # so that all is redone
         assert job("subset_report", folder).returncode == 0
         contents.append([file.read_bytes() for file in files])
-    assert contents[0] == contents[1]
+    assert contents[0] == contents[1] == contents[2]
 
 
 def test_json_is_one_object_with_the_figures_and_paths(folder):
     done = job("subset_report", folder, "--json")
     printed = json.loads(done.stdout)
-    assert printed.pop("paths") == [str(folder / "trust.json"), str(folder / "report.html")]
+    names = ("redone.npz", "subset.json", "trust.json", "report.html")
+    assert printed.pop("paths") == [str(folder / name) for name in names]
     assert printed == json.loads((folder / "trust.json").read_text())
     assert printed["honest"]["mse"] > 0
 
@@ -79,12 +84,57 @@ def test_commands_on_the_page_name_the_benchmarks_that_were_given(tmp_path):
     assert f"--out {tmp_path} --benchmarks atari100k\n" in (tmp_path / "report.html").read_text()
 
 
-def test_limit_on_regressions_leaves_the_honest_error_out_and_says_so(folder):
-    done = job("subset_report", folder, "--max-regressions", 100)
-    assert done.returncode == 0
-    assert "Verdict: no trust figure" in done.stdout
-    assert "300 regressions, more than the limit of 100" in done.stdout
-    assert "--max-regressions 100" in (folder / "report.html").read_text()
+def test_limit_on_hours_leaves_the_honest_error_out_and_says_so(folder, tmp_path):
+    search = shutil.copytree(folder, tmp_path / "search", ignore=shutil.ignore_patterns("redone.npz"))
+    for hours, said in ((0, "--max-hours 0 asked"), (1e-9, "more than --max-hours 1e-09. Have a cluster do it")):
+        done = job("subset_report", search, "--max-hours", hours)
+        assert done.returncode == 0
+        assert "Verdict: no trust figure" in done.stdout
+        assert said in done.stdout
+        assert f"--max-hours {hours:g}" in (search / "report.html").read_text()
+        assert "No subset.json: no interval of a prediction is known" in done.stderr
+    assert not (search / "redone.npz").exists()
+    assert not (search / "subset.json").exists()
+
+
+def test_seeds_give_noise_statistics_and_budgets(folder):
+    done = job("subset_report", folder, "--scores", folder.parent / "scores.csv", "--resamples", 7, "--json")
+    trust = json.loads(done.stdout)
+    assert trust["seed_noise"]["n_draws"] == 7
+    assert [one["how"] for one in trust["stability"]] == ["without one", "without two", "resampled seeds"]
+    assert len(trust["statistics"]["algos"]) == 6
+    assert trust["plan"]["n_resamples"] == 7
+    page = (folder / "report.html").read_text()
+    assert "--resamples 7" in page
+    assert "Algorithms compared" in page
+
+
+def test_flags_change_what_is_redone(folder):
+    trust = json.loads(job("subset_report", folder, "--permutations", 11, "--trust-seed", 3, "--pairs", 0, "--json").stdout)
+    null = trust["null"]["permuted_columns"]
+    assert (null["n_draws"], null["exact"]) == (11, False)
+    assert 0 < null["standard_error"] < 0.2
+    assert [one["how"] for one in trust["stability"]] == ["without one"]
+    assert job("subset_report", folder, "--permutations", -1).returncode == 2
+
+
+def test_a_common_factor_of_sixty_algorithms_is_sound(tmp_path):
+    rng = np.random.default_rng(0)
+    strength = rng.uniform(0, 2, size=60)
+    rows = ["Environments,Benchmark,Action Space,Base,Reference," + ",".join(f"algo{i}" for i in range(60))]
+    for env in range(12):
+        scores = 10 ** (strength + rng.uniform(0.02, 0.2) * rng.normal(size=60))
+        rows.append(f"Env {env},b,Discrete,0,100,{','.join(map(repr, scores.tolist()))}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    assert job("subset_search", tmp_path / "table.csv", "--subset-size", 3, "--out", tmp_path).returncode == 0
+    done = job("subset_report", tmp_path, "--permutations", 99, "--pairs", 20, "--json")
+    trust = json.loads(done.stdout)
+    assert (trust["verdict"], trust["headline"]) == ("sound", "sound")
+    assert trust["sample_size"]["needed"] <= 40
+    assert [point["n_algos"] for point in trust["sample_size"]["points"]] == [5, 7, 10, 15, 20, 30, 40, 59]
+    assert trust["interval_level"] == 0.9
+    inside = [one["low_y"] <= one["y"] <= one["high_y"] for one in trust["held_out"]]
+    assert 48 <= sum(inside) <= 59
 
 
 def test_three_algorithms_give_a_report_without_a_trust_figure(tmp_path):
@@ -94,6 +144,7 @@ def test_three_algorithms_give_a_report_without_a_trust_figure(tmp_path):
     assert "needs at least 4 algorithms, and there are 3" in done.stdout
     trust = json.loads((search / "trust.json").read_text())
     assert (trust["verdict"], trust["honest"]) == ("no trust figure", None)
+    assert not (search / "subset.json").exists()
     assert "No honest error can be given." in (search / "report.html").read_text()
 
 
@@ -127,7 +178,7 @@ def test_wrong_scores_and_limits_are_refused(folder, tmp_path):
     wrong = job("subset_report", folder, "--scores", tmp_path / "scores.csv")
     assert wrong.returncode == 2
     assert "'high' is not a number" in wrong.stderr
-    assert job("subset_report", folder, "--max-regressions", -1).returncode == 2
+    assert job("subset_report", folder, "--max-hours", -1).returncode == 2
 
 
 @pytest.mark.skipif(not THESIS.exists(), reason=f"absent: {THESIS.name} beside this repository")
@@ -142,3 +193,9 @@ def test_report_of_the_thesis_table(tmp_path):
     assert trust["honest"]["baseline_mse"] == pytest.approx(0.398639, abs=5e-7)
     assert trust["honest"]["optimism_factor"] == pytest.approx(123.92, abs=0.01)
     assert trust["honest"]["n_distinct_subsets"] == 7
+    assert trust["headline"] == "do not use: worse than guessing"
+    shuffled = trust["null"]["shuffled_targets"]
+    assert (shuffled["exact"], shuffled["n_draws"], round(shuffled["p"], 4)) == (True, 5040, 0.0623)
+    assert trust["alike"]["n_targets"] == 3
+    assert trust["sample_size"]["needed"] == 30
+    assert trust["unselected"]["low"] < 0.24 < trust["unselected"]["high"]

@@ -478,3 +478,138 @@ def test_thesis_table_gives_the_subset_of_the_thesis(tmp_path):
     best = [(size["best"]["subset"], size["best"]["cv_mse"]) for size in answer["sizes"][1:]]
     assert best[0] == (["Ms Pacman", "Cartpole swingup sparse"], pytest.approx(0.02252, abs=5e-6))
     assert best[1] == (["Frostbite"], pytest.approx(0.09932, abs=5e-6))
+
+
+def write_long(path, n_algos=9, n_seeds=3):
+    """A long table of the same environments with seeds, and the seconds of every training."""
+    rng = np.random.default_rng(7)
+    lines = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score,train_seconds,total_timesteps"]
+    for env in range(N_ENVS):
+        for algo in range(n_algos):
+            level = 40 + 5 * algo + 8 * rng.normal()
+            for seed in range(n_seeds):
+                score, seconds = level + rng.normal(), 1800 * (1 + env)
+                lines.append(f"Env {env},b,Discrete,algo {algo},{seed},{score},0,100,{seconds},{1000 * (1 + env)}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_costs_give_a_front_that_no_cheaper_subset_beats(tmp_path):
+    table = write_long(tmp_path / "scores.csv")
+    text = search(table, tmp_path / "out", "--costs", table, "--max-cost", 2)
+    front = rows(tmp_path / "out" / "front.csv")
+    assert list(front[0]) == ["point", "subset", "cost_hours", "share", "cv_mse", "subset_size"]
+    costs, errors = ([float(row[column]) for row in front] for column in ("cost_hours", "cv_mse"))
+    assert (costs, errors) == (sorted(costs), sorted(errors, reverse=True))
+    for row in front:
+        assert float(row["cost_hours"]) == pytest.approx(sum((1 + int(name[-1])) / 2 for name in row["subset"].split("; ")))
+    affordable = [row for row in front if float(row["cost_hours"]) <= 2][-1]
+    assert f"The best of at most 2 hours: {affordable['subset'].replace('; ', ', ')}" in text
+    assert front[-1]["subset"] in {row["subset"] for row in rows(tmp_path / "out" / "ranking.csv")[:1]} | {
+        row["best_subset"] for row in rows(tmp_path / "out" / "sizes.csv")
+    }
+    search(table, tmp_path / "out")  # anew, without costs
+    assert not (tmp_path / "out" / "front.csv").exists()
+
+
+def test_environments_stopped_early_are_candidates_that_cost_less(tmp_path):
+    table = write_long(tmp_path / "scores.csv")
+    early = [row for row in rows(table) if row["env_id"] == "Env 2"]
+    lines = [f"Env 2@100,{row['algo']},{row['seed']},{row['score']},60" for row in early]
+    lines.insert(0, "env_id,algo,seed,score,train_seconds")
+    (tmp_path / "early.csv").write_text("\n".join(lines) + "\n")
+    search(table, tmp_path / "out", "--costs", table, "--early", tmp_path / "early.csv")
+    front = rows(tmp_path / "out" / "front.csv")
+    assert front[0]["subset"] == "Env 2@100"
+    assert float(front[0]["cost_hours"]) == pytest.approx(1 / 60)
+    assert not any("Env 2" in row["subset"].split("; ") for row in front)  # as good, and dearer
+    plain, early = tmp_path / "plain", tmp_path / "out"
+    search(table, plain)
+    with np.load(plain / "problem.npz") as one, np.load(early / "problem.npz") as other:
+        assert np.array_equal(one["y"], other["y"])
+
+
+@pytest.mark.parametrize("n_shards", [3])
+def test_shards_with_trust_write_the_bytes_of_the_whole(tmp_path, n_shards):
+    table = write_long(tmp_path / "scores.csv")
+    flags = ("--trust", "--permutations", 8, "--pairs", 4, "--resamples", 3, "--costs", table)
+    search(table, tmp_path / "whole", *flags)
+    out = tmp_path / "shards"
+    for shard in range(n_shards):
+        search(table, out, *flags, "--shard", f"{shard}/{n_shards}")
+    assert "is stored already" in search(table, out, *flags, "--shard", f"1/{n_shards}")
+    search(table, out, *flags, "--merge")
+    for name in (*WRITTEN, "front.csv", "redone.npz"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_merge_with_trust_names_what_was_not_redone(tmp_path):
+    table = write_long(tmp_path / "scores.csv")
+    for shard in range(2):
+        search(table, tmp_path, "--shard", f"{shard}/2")
+    result = run(table, "--out", tmp_path, "--trust", "--merge")
+    assert result.returncode == 1
+    assert "redone searches are missing: 0000-of-0002, 0001-of-0002." in result.stderr
+    assert not (tmp_path / "search.json").exists()
+
+
+def test_a_dry_run_with_trust_counts_the_searches_that_are_redone(tmp_path):
+    table = write_long(tmp_path / "scores.csv")
+    done = run(table, "--dry-run", "--n-shards", 4, "--trust", "--permutations", 8, "--pairs", 4, "--resamples", 3, "--json")
+    plan = json.loads(done.stdout)
+    assert plan["n_redone"] == 9 + 4 + 8 + 8 + 3
+    assert "They share 32 searches on changed tables" in plan["summary"]
+
+
+def test_missing_blocks_are_warned_of_and_the_flags_deal_with_them(tmp_path):
+    def lacking(rows):
+        for row in rows[1:]:
+            if row[1] == "second":
+                row[5:8] = ["", "", ""]  # three papers report the first benchmark alone
+
+    table = write_table(tmp_path / "scores.csv", n_algos=10, change=lacking)
+    warned = search(table, tmp_path / "plain")
+    assert "3 of 10 algorithms have no score in second (algo 0, algo 1, algo 2)" in warned
+    corrected = search(table, tmp_path / "corrected", "--target-correction", "difference")
+    assert "have no score in second" not in "".join(line for line in corrected.splitlines() if line.startswith("Warning"))
+    head = json.loads((tmp_path / "corrected" / "search.json").read_text())
+    assert [one["algo"] for one in head["coverage"]["corrections"]] == ["algo 0", "algo 1", "algo 2"]
+    fewer = search(table, tmp_path / "fewer", "--min-algo-coverage", 0.6)
+    assert "on 7 algorithms" in fewer
+    head = json.loads((tmp_path / "fewer" / "search.json").read_text())
+    assert [one["algo"] for one in head["left_out"]] == ["algo 0", "algo 1", "algo 2"]
+    covered = search(table, tmp_path / "covered", "--min-env-coverage", 0.8)
+    assert not any("Env 0" in row["subset"] for row in rows(tmp_path / "covered" / "ranking.csv"))
+    assert "Env 0" in covered
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--max-cost", 3), "--max-cost needs --costs FILE"),
+        (("--permutations", 5), "go with --trust alone"),
+        (("--trust", "--permutations", -5), "permutations -5 is negative"),
+        (("--min-algo-coverage", 2), "--min-algo-coverage 2.0 is no share"),
+        (("--trust", "--subset-size", 8), "subset size 8 is more than the 7 environments"),
+        (("--trust", "--exclude", "Env 1", "--subset-size", 6, "--intercept"), None),
+    ],
+)
+def test_wrong_flags_of_trust_costs_and_coverage_are_refused(table, tmp_path, flags, words):
+    out = tmp_path / "out"
+    if words is None:  # 7 parameters, 8 algorithms when one is left out
+        search(table, out, *flags)
+        return
+    assert words in refusal(table, "--out", out, *flags)
+    assert not out.exists()
+
+
+def test_trust_of_three_algorithms_is_refused_with_the_reason(tmp_path):
+    table = write_table(tmp_path / "scores.csv", n_algos=3)
+    assert "--trust: An honest error needs at least 4 algorithms" in refusal(table, "--subset-size", 2, "--trust")
+
+
+def test_costs_that_are_missing_or_wrong_are_all_named(table, tmp_path):
+    (tmp_path / "costs.csv").write_text("env_id,hours\nEnv 0,1\nEnv 1,0\nEnv 2,-4\n")
+    said = refusal(table, "--out", tmp_path / "out", "--costs", tmp_path / "costs.csv")
+    assert "has no cost for Env 3, Env 4, Env 5, Env 6." in said
+    assert "not above 0: Env 1 (0), Env 2 (-4)" in said

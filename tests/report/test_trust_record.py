@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlhpc.report.trust_record import TrustInput, trust_record
+from rlhpc.errors import InputError
+from rlhpc.report.seeds import SeedScores
+from rlhpc.report.trust_record import TrustInput, predictor_of, trust_record
 from rlhpc.search.trust import BEST, NESTED, NO_FIGURE, Given, Kind, Plan, held_outs, honest_errors, redo
 
 PLAN = Plan(n_permutations=20, n_fold_seeds=0, n_pairs=4)
@@ -94,5 +96,27 @@ def test_a_beam_is_said_to_have_missed_perhaps(found, trust):
     assert not any("beam" in sentence for sentence in trust_record(found, trust)["sentences"])
 
 
-def test_parts_from_elsewhere_are_in_it(found, trust):
-    assert trust_record(found, replace(trust, parts={"coverage": {"told": ["x"]}}))["coverage"] == {"told": ["x"]}
+def test_what_is_not_there_has_a_reason(found, trust):
+    record = trust_record(found, trust)
+    assert (record["statistics"], record["front"], record["coverage"]) == (None, None, None)
+    assert {"statistics", "front", "sample_size", "seed_noise"} == record["why"].keys()
+    assert "--scores" in record["why"]["statistics"]
+    assert "--costs" in record["why"]["front"]
+    none = trust_record(found, TrustInput(trust.given, (), "It would take too long."))
+    assert none["why"]["null"] == "It would take too long."
+
+
+def test_statistics_of_seeds_are_in_it(found, trust):
+    scores = found.problem.scores[:, None] + np.random.default_rng(0).normal(0, 1, (6, 3, 5))
+    record = trust_record(found, trust, SeedScores({}, (), scores, {}))
+    assert [one["algo"] for one in record["statistics"]["algos"]] == list(found.problem.algos)
+    assert "statistics" not in record["why"]
+
+
+def test_predictor_has_the_subset_and_the_residuals_of_the_searches(found, trust):
+    predictor = predictor_of(found, trust)
+    assert [env.env_id for env in predictor.envs if env.env_id in found.ranking[0].subset] == sorted(
+        found.ranking[0].subset, key=[env.env_id for env in predictor.envs].index
+    )
+    with pytest.raises(InputError, match="It would take too long"):
+        predictor_of(found, TrustInput(trust.given, (), "It would take too long."))

@@ -100,6 +100,18 @@ def test_one_sbatch_gives_the_bytes_of_the_unsharded_search(root, cluster, call,
     assert f"The result will be {tmp_path}/out/ranking.csv" in text
 
 
+def test_searches_for_trust_figures_are_shared_by_the_shards(root, cluster, call, table, tmp_path):
+    flags = ("--trust", "--permutations", 10, "--pairs", 5)
+    command = [sys.executable, root / "jobs/subset_search.py", table, "--out", tmp_path / "whole", *map(str, flags)]
+    subprocess.run(command, check=True, capture_output=True)
+    options = ("sbatch", f"--output={tmp_path}/slurm-%j.out")
+    _, text = driven(cluster, call(table, "--out", tmp_path / "out", *flags, by=options, SHARDS=5), tmp_path)
+    assert merged(cluster, text) == "COMPLETED"
+    assert_same(tmp_path / "out", tmp_path / "whole")
+    assert (tmp_path / "out" / "redone.npz").read_bytes() == (tmp_path / "whole" / "redone.npz").read_bytes()
+    assert len(list((tmp_path / "out" / "redone").iterdir())) == 5
+
+
 @pytest.mark.parametrize("by", ["bash", sys.executable])
 def test_from_a_login_node_no_driver_is_needed(cluster, call, table, whole, tmp_path, by):
     before = jobs_of(cluster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
@@ -161,9 +162,7 @@ def make_table(
         ridge=np.where(penalised, rules.ridge, 0.0),
         floor=_floor(zeroed, np.where(there, X_raw, 0.0)),
         places=places,
-        n_choose=np.array(
-            [[min(comb(v, j), MAX_SUBSETS) for j in range(size + 1)] for v in range(len(free) + 1)], dtype=np.int64
-        ),
+        n_choose=_binomials(len(free), size),
         **_costs_of(costs, forced, np.array(free, dtype=np.int64)[places]),
         n_fixed=n_fixed,
         n_gappy=int(np.count_nonzero(n_gaps)),
@@ -180,6 +179,12 @@ def _costs_of(costs: Costs, forced: Sequence[int], searched: Ints) -> dict[str, 
     paid = np.zeros(int(costs.groups.max()) + 1, dtype=np.int64)
     np.maximum.at(paid, costs.groups[list(forced)], costs.amounts[list(forced)])
     return {"costs": costs.amounts[searched], "groups": costs.groups[searched], "forced_paid": paid}
+
+
+@functools.cache
+def _binomials(n_free: int, size: int) -> Ints:
+    """Return comb(v, j) for v up to n_free and j up to size, cut to `MAX_SUBSETS`."""
+    return np.array([[min(comb(v, j), MAX_SUBSETS) for j in range(size + 1)] for v in range(n_free + 1)], dtype=np.int64)
 
 
 def _centred(columns: Floats) -> Floats:
@@ -229,6 +234,8 @@ def _fold_in(slots: Ints, n_slots_each: int) -> Ints:
 
 def _missing(there: Bools, row_in: Ints) -> Ints:
     """Return the slots of the rows that each column lacks, shape (n_columns, most missing)."""
+    if there.all():
+        return np.zeros((len(there), 1), dtype=np.int64)
     slot_of = np.empty(there.shape[1], dtype=np.int64)
     slot_of[row_in[row_in >= 0]] = np.flatnonzero(row_in >= 0)
     missing = np.zeros((len(there), max(1, int((~there).sum(axis=1).max()))), dtype=np.int64)

@@ -1,0 +1,126 @@
+"""A prediction in words, and what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rlhpc.report.prediction import Bounded, Prediction
+from rlhpc.report.tables import number
+from rlhpc.results.missing import count
+from rlhpc.search.predict import n_rivals_needed
+from rlhpc.search.predictor import Extensions, Predictor
+
+UNTOLD = "how far another would move this cannot be told; the interval holds as much of that as the known algorithms' scores do"
+SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
+
+
+def describe(prediction: Prediction) -> str:
+    """Spell out where an algorithm stands, how sure that is, and what to be careful about."""
+    place, level = prediction.place, _percent(prediction.level)
+    return "\n".join(
+        [
+            f"Benchmark score {_bounded(prediction.score, level)}; the random agent has 0, the reference 100",
+            f"Place {ordinal(place.place)} of {place.n_places} ({ordinal(place.best)} to {ordinal(place.worst)})",
+            f"Predicted from {', '.join(prediction.subset)}",
+            *_level(prediction),
+            *_seeds(prediction),
+            *_cautions(prediction),
+        ]
+    )
+
+
+def ordinal(n: int) -> str:
+    """Spell a place: 1st, 2nd, 3rd, 4th, ..., 11th, ..., 21st."""
+    suffix = "th" if n % 100 in {11, 12, 13} else SUFFIXES.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.3g} %"
+
+
+def _bounded(score: Bounded, level: str) -> str:
+    return f"{number(score.value)}, {level} interval {number(score.lower)} to {number(score.upper)}"
+
+
+def _level(prediction: Prediction) -> Iterator[str]:
+    """Say what the interval rests on, and that it is not the one asked for, if so."""
+    rests = f"The interval rests on {count(prediction.n_algos, 'algorithm')}, each predicted by a search without it"
+    if prediction.level < prediction.asked_level:
+        asked, needed = _percent(prediction.asked_level), n_rivals_needed(prediction.asked_level)
+        yield f"{rests}; {_percent(prediction.level)} is the most that these allow, {asked} takes {needed}."
+    else:
+        yield f"{rests}; it holds for algorithms that are to them as they are to each other."
+
+
+def _seeds(prediction: Prediction) -> Iterator[str]:
+    """Say what the seeds are worth."""
+    seeds = prediction.seeds
+    if seeds.standard_error is None:
+        yield f"One seed an environment: {UNTOLD}."
+        return
+    error, bound_error = (f"\N{PLUS-MINUS SIGN} {figure:.1g}" for figure in (seeds.standard_error_error, seeds.bound_error))
+    yield (
+        f"Seeds: standard error {number(seeds.standard_error)} {error} in log10, by {seeds.n_draws:,} draws, which leave the "
+        f"ends of the interval uncertain by {bound_error}"
+    )
+    if seeds.single:
+        yield f"One seed on {', '.join(seeds.single)}: {UNTOLD}."
+
+
+def _cautions(prediction: Prediction) -> Iterator[str]:
+    """Say what makes a prediction worse than others."""
+    if prediction.missing:
+        yield (
+            f"No score on {', '.join(prediction.missing)}: the best part of the subset predicts, and the interval counts what it "
+            "was off by."
+        )
+    if prediction.clipped:
+        yield f"Not above the random agent on {', '.join(prediction.clipped)}: counted as the random agent."
+    if prediction.extrapolated:
+        yield (
+            f"Beyond all known algorithms on {', '.join(prediction.extrapolated)}: the prediction extrapolates, and the interval "
+            "may be too narrow."
+        )
+
+
+def describe_next(predictor: Predictor, missing: Sequence[str]) -> str:
+    """Say what to run next.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    missing : sequence of str
+        Environments of the subset without a score.
+    """
+    extensions = predictor.extensions
+    lines = [f"Run next: {', '.join(missing)}, which the subset has and your scores lack."] if missing else []
+    if not extensions.best:
+        return "\n".join([*lines, "No environment can be added to this subset: there are too few algorithms or environments."])
+    named = ", ".join(f"{one.env_id} ({number(one.cv_mse)})" for one in extensions.best)
+    now = number(predictor.fits[0].cv_mse)
+    lines.append(f"Environments that would add most to the subset, by the CV MSE claimed with them (now {now}): {named}")
+    lines += _worth(extensions)
+    return "\n".join(lines)
+
+
+def _worth(extensions: Extensions) -> Iterator[str]:
+    """Say what adding an environment was worth for algorithms that had no part in choosing it."""
+    if extensions.mse is None or extensions.extended_mse is None:
+        yield "What that is worth is not known: no algorithm could be predicted both ways when held out."
+        return
+    change = f"from {number(extensions.mse)} to {number(extensions.extended_mse)}"
+    told = f"for {count(extensions.n_compared, 'algorithm')} that had no part in choosing"
+    if extensions.extended_mse < extensions.mse:
+        yield f"One more, {told}, lowered the MSE {change}. To use it, search anew with a subset larger by one."
+    else:
+        yield f"But one more, {told}, did not lower the MSE: {change}. Rather add algorithms to the table."
+
+
+def describe_budgets(predictor: Predictor) -> Iterator[str]:
+    """Say which budgets scores on the subset must be of; nothing where that is not known."""
+    budgets = [
+        f"{env.total_timesteps:,} on {env.env_id}" for env in predictor.envs[: len(predictor.subset)] if env.total_timesteps
+    ]
+    if budgets:
+        yield f"The known scores are of trainings of so many agent steps: {', '.join(budgets)}. Others are not comparable."
