@@ -23,8 +23,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/python jobs/launch_training.py --config configs/demo.yaml --cluster local
 	$(BIN)/python jobs/collect_scores.py $(DEMO)
-	$(BIN)/python jobs/subset_search.py $(DEMO)/dataset.csv --subset-size 2 --out $(DEMO)
+	$(BIN)/python jobs/subset_search.py $(DEMO)/dataset.csv --subset-size 2 --out $(DEMO) --costs $(DEMO)/scores.csv
 	$(BIN)/python jobs/subset_report.py $(DEMO) --scores $(DEMO)/scores.csv
+	$(BIN)/python jobs/predict_benchmark.py $(DEMO) --scores $(DEMO)/scores.csv
 
 test: install slurm
 	$(BIN)/python -m pytest

@@ -81,7 +81,7 @@ def _profile(one: Profile) -> dict[str, Any]:
 
 
 def _improvement(one: Improvement) -> dict[str, Any]:
-    """Describe a comparison; its bounds' standard error stays behind: probabilities are read to two digits."""
+    """Describe a comparison."""
     estimate = one.probability
     return {
         "algo": one.algo,
@@ -90,4 +90,5 @@ def _improvement(one: Improvement) -> dict[str, Any]:
         "probability": estimate.value,
         "low": estimate.low,
         "high": estimate.high,
+        "bounds_standard_error": estimate.bounds_standard_error,
     }

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from rlhpc.report.verdict import told_size
+from rlhpc.results.statistics import LEVEL, bounds
 from rlhpc.search.problem import Problem
 from rlhpc.search.trust import Given, HeldOut, Kind, Null, Redone, SampleSize, Stability, alike, stability
 
 TOP_SUBSETS = 10
-LEVEL = 0.95  # of intervals over resampled seeds
 INTERVAL_LEVEL = 0.9  # of predictions of held-out algorithms
 
 
@@ -87,18 +87,18 @@ def seed_noise_part(redone: Sequence[Redone], subset: Sequence[int]) -> dict[str
     if not found:
         return None
     same = sum(one.subset == tuple(subset) for one in found) / len(found)
-    low, high = np.quantile([one.cv_mse for one in found], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    low, high, ends_error = (float(end[0]) for end in bounds(np.array([[one.cv_mse] for one in found])))
     error = math.sqrt(same * (1 - same) / len(found))
+    shares = f"{100 * same:.3g} % ± {100 * error:.2g} of {len(found)} searches choose the same subset"
+    claims = f"{100 * LEVEL:g} % claim an MSE of {low:.3g} to {high:.3g} (ends ± {ends_error:.1g})"
     return {
         "n_draws": len(found),
         "cv_mse_low": low,
         "cv_mse_high": high,
+        "cv_mse_ends_standard_error": ends_error,
         "level": LEVEL,
         "same_subset_share": same,
-        "told": (
-            f"With the seeds of every algorithm and environment drawn anew, {100 * same:.3g} % ± {100 * error:.2g} of "
-            f"{len(found)} searches choose the same subset, and {100 * LEVEL:g} % claim an MSE of {low:.3g} to {high:.3g}."
-        ),
+        "told": f"With the seeds of every algorithm and environment drawn anew, {shares}, and {claims}.",
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlhpc.search.trust import Given, Kind
-from rlhpc.search.trust.plan import MIN_TO_SUBSAMPLE
 from rlhpc.search.trust.replicates import has_several_seeds
 
 NO_SEEDS = "no scores of single seeds were given. Repeat the report with --scores logs/NAME/scores.csv."
@@ -38,11 +37,6 @@ def _not_redone(given: Given) -> Iterator[tuple[str, str]]:
     """Say which searches the plan has none of."""
     if not given.count(Kind.SHUFFLED):
         yield "null", "No targets were shuffled: --permutations 0."
-    if not given.count(Kind.PART):
-        few = (
-            f"It takes {MIN_TO_SUBSAMPLE} algorithms or more, with a part of them larger than a subset, to search parts of them."
-        )
-        yield "sample_size", few if given.plan.n_subsamples else "No parts of the algorithms were searched: --subsamples 0."
     if not given.count(Kind.RESAMPLED):
         several = has_several_seeds(given.seed_scores)
         yield "seed_noise", "No seeds were drawn anew: --resamples 0." if several else f"Not known: {_few_seeds(given)}"

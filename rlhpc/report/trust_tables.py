@@ -47,9 +47,9 @@ def env_rows(trust: Mapping[str, Any]) -> list[Fields]:
 
 
 def interval_of(held_out: Mapping[str, Any]) -> str:
-    """Write the interval of the prediction of an algorithm, in benchmark scores; a dash where there is none."""
+    """Write the interval of the prediction of an algorithm, in benchmark scores, 0 or more; a dash where there is none."""
     ends = held_out.get("low_y"), held_out.get("high_y")
-    return number(None) if None in ends else spread(*to_score(np.array(ends)).tolist())
+    return number(None) if None in ends else spread(*np.maximum(0.0, to_score(np.array(ends))).tolist())
 
 
 def algo_rows(trust: Mapping[str, Any]) -> list[Fields]:

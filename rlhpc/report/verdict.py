@@ -132,10 +132,10 @@ def told_size(size: SampleSize, n_algos: int) -> str:
     believable = f"for the claimed error to be at most {OPTIMISM:g} times too small"
     if not size.points:
         if size.needed is None:
-            return f"Parts of the {n_algos} algorithms were not searched: how many it takes {believable} is not known."
+            return f"No parts of the {n_algos} algorithms were searched: how many it takes {believable} is not known."
         return (
-            f"It takes about {size.needed} algorithms {believable}, by the experience with another table: these are too few to "
-            "search parts of them."
+            f"It takes about {size.needed} algorithms {believable}, by the experience with another table: no parts of these were "
+            "searched."
         )
     smallest, largest = size.points[0].n_algos, size.points[-1].n_algos
     seen = f"by searches on {smallest} to {largest} of them"

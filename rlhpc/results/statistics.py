@@ -211,7 +211,7 @@ def _profile(own: _Own, thresholds: Floats, seed: int, n_draws: int) -> Profile:
         return Profile(own.algo, share, None, None)
     rng, sizes = own.generator(seed), _blocks(n_draws, own.table.size)
     draws = [(above @ own.count(rng, size).reshape(-1, size) / own.n_seeds.sum()).T for size in sizes]
-    return Profile(own.algo, share, *_bounds(draws)[:2])
+    return Profile(own.algo, share, *bounds(np.concatenate(draws))[:2])
 
 
 def compare(
@@ -262,19 +262,25 @@ def _probabilities(x: _Own, y: _Own, x_counts: Floats, y_counts: Floats) -> Floa
 
 def _estimates(values: Floats, draws: Sequence[Floats]) -> list[Estimate]:
     """Give k statistics the bounds that their draws, shape (n, k) each, lead to; none without draws."""
-    return [Estimate(*numbers) for numbers in np.stack([values, *(_bounds(draws) if draws else ())], axis=1).tolist()]
+    ends = bounds(np.concatenate(draws)) if draws else ()
+    return [Estimate(*numbers) for numbers in np.stack([values, *ends], axis=1).tolist()]
 
 
-def _bounds(draws: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Return the bounds of k intervals and the mean of both standard errors, shape (k,) each, from draws of shape (n, k).
+def bounds(draws: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the bounds of k intervals of `LEVEL` and the mean of both standard errors, shape (k,) each.
 
+    Parameters
+    ----------
+    draws : array of shape (n, k)
+
+    Notes
+    -----
     A quantile's standard error is half the distance between the quantiles one standard error of its level away (Woodruff, 1952,
     Confidence intervals for medians and other position measures).
     """
-    every = np.concatenate(draws)
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    step = np.sqrt(tails * (1 - tails) / len(every))
-    (low, high), below, above = np.quantile(every, np.clip([tails, tails - step, tails + step], 0, 1), axis=0)
+    step = np.sqrt(tails * (1 - tails) / len(draws))
+    (low, high), below, above = np.quantile(draws, np.clip([tails, tails - step, tails + step], 0, 1), axis=0)
     return low, high, ((above - below) / 2).mean(axis=0)
 
 

@@ -11,7 +11,6 @@ from markupsafe import escape
 import rlhpc.search
 from rlhpc.report import page
 from rlhpc.report.page import TEMPLATES, render
-from rlhpc.report.score_statistics import statistics_record
 from rlhpc.report.search_folder import SearchFolder, read_search
 from rlhpc.report.search_input import search_input
 from rlhpc.report.search_record import search_record
@@ -192,8 +191,7 @@ def test_page_shows_searches_that_were_really_redone(found, make_report):
     seeds = SeedScores({}, (), scores, {})
     plan = Plan(n_permutations=30, n_fold_seeds=0, n_pairs=4, n_resamples=10, n_subsamples=0)
     given = trust_given(found.problem, found.settings, plan, KEEP_ALL, seeds)
-    parts = {"statistics": statistics_record(scores, found.problem, n_draws=50, seed=0)}
-    trust = trust_record(found, TrustInput(given, redo(given, given.replicates), parts=parts))
+    trust = trust_record(found, TrustInput(given, redo(given, given.replicates)), seeds)
     shown = render(replace(make_report(found), trust=trust))
     assert len(Page(shown).of("svg")) == N_FIGURES - 2  # too few algorithms for parts of them, and no costs
     assert shown.count("(30 draws)") == 2

@@ -57,7 +57,7 @@ def test_the_record_has_the_shape_that_was_agreed_and_is_json():
     assert list(profiles) == list(problem.algos)
     assert all(list(lines) == ["share", "low", "high"] for lines in profiles.values())
     assert all(len(lines["share"]) == len(lines["low"] or lines["share"]) == len(thresholds) for lines in profiles.values())
-    keys = ["algo", "over", "n_envs", "probability", "low", "high"]
+    keys = ["algo", "over", "n_envs", "probability", "low", "high", "bounds_standard_error"]
     assert all(list(row) == keys for row in record["improvement"])
     # the algorithm that has one seed on one environment
     first, second = record["algos"][:2]

@@ -99,7 +99,7 @@ def test_a_beam_is_said_to_have_missed_perhaps(found, trust):
 def test_what_is_not_there_has_a_reason(found, trust):
     record = trust_record(found, trust)
     assert (record["statistics"], record["front"], record["coverage"]) == (None, None, None)
-    assert {"statistics", "front", "sample_size", "seed_noise"} == record["why"].keys()
+    assert {"statistics", "front", "seed_noise"} == record["why"].keys()
     assert "--scores" in record["why"]["statistics"]
     assert "--costs" in record["why"]["front"]
     none = trust_record(found, TrustInput(trust.given, (), "It would take too long."))

@@ -43,8 +43,16 @@ class Null:
 
     @property
     def standard_error(self) -> float:
-        """The Monte-Carlo error of p; 0 if it is exact."""
-        return 0.0 if self.exact else math.sqrt(self.p * (1 - self.p) / len(self.draws))
+        """The Monte-Carlo error of p; 0 if it is exact.
+
+        Of a binomial share with one success and one failure more than there were (Agresti and Coull, 1998, Approximate is better
+        than exact for interval estimation of binomial proportions), so that it is not 0 where all draws agree.
+        """
+        if self.exact:
+            return 0.0
+        n_draws = len(self.draws)
+        share = (self.p * (n_draws + 1)) / (n_draws + 2)  # p counts one success more already
+        return math.sqrt(share * (1 - share) / n_draws)
 
 
 def permutation_null(given: Given, every: Sequence[Redone], kind: Kind, claimed: float) -> Null | None:

@@ -36,7 +36,7 @@ def test_sampled_p_is_never_zero_and_has_its_monte_carlo_error(make_problem):
     problem = make_problem(n_algos=9, n_envs=6)
     null = shuffled(Given(problem, Settings(2), Plan(n_permutations=49)), claimed=0.0)
     assert (null.p, null.exact, len(null.draws)) == (1 / 50, False, 49)
-    assert null.standard_error == pytest.approx(np.sqrt(0.02 * 0.98 / 49))
+    assert null.standard_error == pytest.approx(np.sqrt(1 / 51 * 50 / 51 / 49))
     assert list(null.draws) == sorted(null.draws)
 
 
@@ -45,8 +45,16 @@ def test_there_is_no_null_without_draws(make_problem):
     assert permutation_null(given, (), Kind.SHUFFLED, 0.1) is None
 
 
-def test_equal_errors_count_as_good_in_spite_of_rounding():
-    assert Null(0.1, np.array([0.1]), 0.5, exact=False).standard_error == 0.5
+def test_equal_errors_count_as_good_in_spite_of_rounding(make_problem):
+    problem = make_problem(n_algos=5, n_envs=5, seed=7)
+    given = Given(problem, Settings(2), Plan(n_permutations=120))
+    claimed = search(problem, Settings(2))[0].cv_mse[0]
+    assert shuffled(given, claimed * (1 - 1e-12)).p == shuffled(given, claimed * (1 + 1e-12)).p
+
+
+def test_draws_that_all_agree_leave_an_error_of_p():
+    every = Null(0.1, np.full(99, 0.05), 1.0, exact=False)
+    assert 0 < every.standard_error < 0.02
 
 
 @pytest.mark.slow
