@@ -67,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
     early = early_scores(collection.results, store, sorted({*args.at}))
     if args.at and not early.rows:
         raise InputError(
-            f"no training went on after {min(args.at)} steps with an episode ended by then: give other numbers to --at."
+            f"no training has an episode that ended after {min(args.at)} steps, and went on: give other numbers to --at."
         )
     folder = writable_folder(args.folder)
     paths = (

@@ -67,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
     """Predict and print."""
     predictor, new = _read(args)
     predictions = {
-        algo: predict_benchmark(predictor, seeds, level=args.level, seed=args.seed, n_draws=args.draws)
+        algo: predict_benchmark(predictor, seeds, level=args.level, seed=args.seed, n_draws=args.draws, algo=algo)
         for algo, seeds in new.algos.items()
     }
     command.answer(args, _data(args, predictor, new, predictions), _text(predictor, new, predictions))

@@ -41,9 +41,9 @@ from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
 from rlhpc.report.seeds import SeedScores, read_seeds
 from rlhpc.report.trust_record import TrustInput, predictor_of, trust_record
-from rlhpc.report.trust_work import choose_plan, complete, stored_redone, trust_given
+from rlhpc.report.trust_work import Stored, choose_plan, complete, read_stored, trust_given
 from rlhpc.search.predictor_file import write_predictor
-from rlhpc.search.trust import Given, Redone, Replicate, redo, why_no_figure
+from rlhpc.search.trust import Given, Plan, Redone, Replicate, redo, why_no_figure
 from rlhpc.search.trust.redone import n_redone_subsets
 from rlhpc.search.trust.redone_file import write_redone
 
@@ -77,16 +77,18 @@ def main(args: argparse.Namespace) -> None:
     folder = SearchFolder(args.folder)
     found = read_search(folder)
     seeds = read_seeds(args.scores, found.problem) if args.scores else None
-    plan = choose_plan(folder.redone, found.problem, found.settings, trust_plan.given_values(args))
-    given = trust_given(found.problem, found.settings, plan, search_coverage.recorded_rules(found.head["coverage"]), seeds)
+    stored = read_stored(folder.redone)
+    plan = choose_plan(stored, found.problem, found.settings, trust_plan.given_values(args))
+    rules = search_coverage.recorded_rules(found.head["coverage"])
+    given = trust_given(found.problem, found.settings, plan, rules, seeds)
     writable_folder(folder.root)
-    trust_input = _redo(args, folder, given)
+    trust_input = _redo(args, found, given, stored)
     trust = trust_record(found, trust_input, seeds)
     paths = [
-        *([write_redone(folder.redone, given, 0, trust_input.redone)] if trust_input.redone else []),
+        *_write_redone(folder, trust_input, stored),
         *_write_predictor(found, trust_input, seeds, folder),
         write_json(folder.trust, trust),
-        write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found)))),
+        write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found, plan)))),
     ]
     command.answer(
         args,
@@ -95,25 +97,36 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def _redo(args: argparse.Namespace, folder: SearchFolder, given: Given) -> TrustInput:
+def _redo(args: argparse.Namespace, found: FoundSearch, given: Given, stored: Stored) -> TrustInput:
     """Redo what is not stored, with a bar on a terminal; or say why not."""
     no_figure, n_threads = why_no_figure(given.problem, given.settings, given.plan) or "", command.n_threads(args)
     if no_figure:
         return TrustInput(given, (), no_figure)
-    stored = stored_redone(folder.redone, given)
-    n_missing = len(given.replicates) - len(stored)
+    known = stored.found(given)
+    n_missing = len(given.replicates) - len(known)
     if n_missing:
         if args.max_hours == 0:
             return TrustInput(given, (), "It was left out, as --max-hours 0 asked.")
-        seconds = trust_plan.seconds_of(given, n_missing, n_threads)
-        if no_figure := trust_plan.too_long(seconds, args.max_hours, ["DATASET", *search_rules.words(given.settings)]):
+        seconds, scores = (
+            trust_plan.seconds_of(given, n_missing, n_threads),
+            ["--scores", str(args.scores)] if args.scores else [],
+        )
+        trusting = ["--trust", *scores, *trust_plan.words(given.problem, given.settings, given.plan)]
+        search = [*_search_words(found, args.folder), *trusting]
+        if no_figure := trust_plan.too_long(seconds, args.max_hours, search):
             return TrustInput(given, (), no_figure)
 
     def redo_missing(missing: Sequence[Replicate]) -> list[Redone]:
         with subsets_bar(n_redone_subsets(given, missing)) as report:
             return redo(given, missing, n_threads=n_threads, report=report)
 
-    return TrustInput(given, complete(given, stored, redo_missing))
+    return TrustInput(given, complete(given, known, redo_missing))
+
+
+def _write_redone(folder: SearchFolder, trust: TrustInput, stored: Stored) -> Iterator[Path]:
+    """Store the redone searches, unless that would lose others of the same table."""
+    if trust.redone and stored.may_be_replaced(trust.given):
+        yield write_redone(folder.redone, trust.given, 0, trust.redone)
 
 
 def _write_predictor(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None, folder: SearchFolder) -> Iterator[Path]:
@@ -127,18 +140,21 @@ def _write_predictor(found: FoundSearch, trust: TrustInput, seeds: SeedScores | 
     yield write_predictor(predictor, folder.predictor)
 
 
-def _repeat(args: argparse.Namespace, found: FoundSearch) -> tuple[str, ...]:
+def _search_words(found: FoundSearch, folder: Path) -> list[str]:
+    """Return what the command line of the search gave, after its job's name."""
+    words = [str(found.head["dataset"]), *search_rules.words(found.settings), "--out", str(folder)]
+    words += search_coverage.words(search_coverage.recorded_rules(found.head["coverage"]))
+    words += ["--benchmarks", *found.benchmarks] if found.benchmarks else []
+    return [*words, *found.head["tables"]]
+
+
+def _repeat(args: argparse.Namespace, found: FoundSearch, plan: Plan) -> tuple[str, ...]:
     """Return the command lines that repeat the search and this report."""
-    search = ["python", "jobs/subset_search.py", str(found.head["dataset"]), *search_rules.words(found.settings)]
-    search += ["--out", str(args.folder)]
-    search += search_coverage.words(search_coverage.recorded_rules(found.head["coverage"]))
-    search += ["--benchmarks", *found.benchmarks] if found.benchmarks else []
-    search += found.head["tables"]
     report = ["python", "jobs/subset_report.py", str(args.folder), *(["--scores", str(args.scores)] if args.scores else [])]
-    report += trust_plan.words(trust_plan.given_values(args))
+    report += trust_plan.words(found.problem, found.settings, plan)
     if args.max_hours != trust_plan.MAX_HOURS:
         report += ["--max-hours", f"{args.max_hours:g}"]
-    return shlex.join(search), shlex.join(report)
+    return shlex.join(["python", "jobs/subset_search.py", *_search_words(found, args.folder)]), shlex.join(report)
 
 
 if __name__ == "__main__":

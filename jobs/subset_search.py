@@ -47,6 +47,7 @@ Exit codes: 0 done, 1 shards are missing or do not belong together, or Slurm ref
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,7 +63,7 @@ from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.files import writable_folder
 from rlhpc.report import search_costs, search_coverage, search_rules, search_text, search_time, trust_plan
 from rlhpc.report.progress import subsets_bar
-from rlhpc.report.search_early import with_early
+from rlhpc.report.search_early import excluded_with, with_early
 from rlhpc.report.search_folder import SearchFolder
 from rlhpc.report.search_input import SearchInput, search_input
 from rlhpc.report.search_part import N_SHARDS, WHOLE, add_flags, common_words, part_faults, shard_of
@@ -70,7 +71,7 @@ from rlhpc.report.search_plan import SearchPlan, plan_search
 from rlhpc.report.search_record import search_record
 from rlhpc.report.search_writer import remove_reports, write_search
 from rlhpc.report.seeds import read_seeds
-from rlhpc.report.trust_work import trust_given
+from rlhpc.report.trust_work import complete, read_stored, trust_given
 from rlhpc.results.coverage import CoverageRules
 from rlhpc.results.dataset import read_table
 from rlhpc.search import (
@@ -130,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
         n_shards = args.n_shards or (N_SHARDS if args.submit else 1)
         n_threads = 1 if args.submit or n_shards > 1 else command.n_threads(args)
         seconds = search_time.check_time(problem, settings, (0, n_shards), n_threads, args.max_hours)
-        seconds += trust_plan.seconds_of(trust, len(trust.replicates), n_threads * n_shards) if trust else 0
+        seconds += _trust_seconds(args, trust, n_threads, n_shards) if trust else 0
         plan = plan_search(problem, settings, folder, n_shards, seconds, trust=trust)
         if args.dry_run:
             command.answer(args, plan.described(), f"{plan.summary}\nResults would go to:\n  {folder.root}")
@@ -189,6 +190,7 @@ def _read_input(args: argparse.Namespace, settings: Settings, rules: CoverageRul
     given = search_input(args.dataset, table, args.benchmarks or (), rules)
     problem = with_early(given.problem, args.early) if args.early else given.problem
     settings = search_coverage.choose_covered(search_rules.choose_only(settings, problem, args), given)
+    settings = replace(settings, excluded=excluded_with(problem, settings.excluded))
     problem = search_costs.with_costs(problem, settings, args, [args.early] if args.early else [])
     settings.check(problem)
     tables = [*search_costs.words(args), *(["--early", str(args.early)] if args.early else [])]
@@ -268,12 +270,27 @@ def _search_one(args: argparse.Namespace, problem: Problem, settings: Settings, 
     return write_shard(shard, folder.shards), True
 
 
+def _trust_seconds(args: argparse.Namespace, trust: Given, n_threads: int, n_shards: int = 1) -> float:
+    """Return how many seconds one shard's share of the redone searches takes; refuse what takes too long."""
+    seconds = trust_plan.seconds_of(trust, len(trust.replicates), n_threads * n_shards)
+    if seconds > 3600 * args.max_hours:
+        part = "a shard's share of " if n_shards > 1 else ""
+        raise InputError(
+            f"{part}the searches for trust figures would take {search_time.spell_seconds(seconds)} on {n_threads} "
+            f"thread{'s' * (n_threads > 1)} of this machine. Instead: search in more shards (--submit --n-shards), or redo it "
+            "less often (--permutations, --pairs, --subsamples, --outer-folds). Or let it run: "
+            f"--max-hours {math.ceil(seconds / 3600)}."
+        )
+    return seconds
+
+
 def _redo_one(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> tuple[Path, bool]:
     """Return the file of one shard's share of the redone searches, and whether they had to be redone."""
     shard_index, n_shards = shard_of(args.shard)
     if stored_shares(folder.redone_shards, trust, [shard_index], n_shards):
         return folder.redone_shards / f"{shard_name(shard_index, n_shards)}.npz", False
     _, replicates = share(trust, shard_index, n_shards)
+    search_time.tell(_trust_seconds(args, trust, command.n_threads(args), n_shards))
     writable_folder(folder.redone_shards)
     return write_share(folder.redone_shards, trust, shard_index, n_shards, _redo(args, trust, replicates)), True
 
@@ -285,8 +302,13 @@ def _redo_all(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> S
             return read_shares(folder.redone_shards, trust, args.n_shards or read_shards(folder.shards)[0].n_shards)
         except IncompleteSearchError as error:
             raise IncompleteSearchError(f"{error}\n{remedy()}".rstrip()) from error
-    search_time.tell(trust_plan.seconds_of(trust, len(trust.replicates), command.n_threads(args)))
-    return _redo(args, trust, trust.replicates)
+    stored = read_stored(folder.redone).found(trust)
+
+    def redo_missing(missing: Sequence[Replicate]) -> Sequence[Redone]:
+        search_time.tell(_trust_seconds(args, trust, command.n_threads(args)))
+        return _redo(args, trust, missing)
+
+    return complete(trust, stored, redo_missing)
 
 
 def _redo(args: argparse.Namespace, trust: Given, replicates: Sequence[Replicate]) -> Sequence[Redone]:

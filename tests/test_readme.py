@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from rlhpc.launch.config import read
@@ -83,6 +84,22 @@ def test_every_path_in_the_text_exists(root, readme):
     paths = [text for text in re.findall(r"`([^`\s]+)`", prose) if text.startswith(("jobs/", "rlhpc/", "configs/", "tests/"))]
     assert paths
     assert [path for path in paths if not (root / path).exists()] == []
+
+
+def test_the_python_of_the_readme_runs(root, readme, tmp_path):
+    """On a predictor in the place of the demo's."""
+    (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    table = tmp_path / "table.csv"
+    rng = np.random.default_rng(0)
+    rows = [f"Env {env},b,Discrete,0,100,{','.join(map(repr, rng.uniform(5, 90, 6).tolist()))}" for env in range(4)]
+    table.write_text("\n".join(["Environments,Benchmark,Action Space,Base,Reference,a,b,c,d,e,f", *rows]))
+    out = tmp_path / "logs" / "demo"
+    searched = ["jobs/subset_search.py", table, "--subset-size", 2, "--out", out]
+    for job in (searched, ["jobs/subset_report.py", out, "--permutations", 9]):
+        subprocess.run([sys.executable, *map(str, job)], cwd=root, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Prediction(subset=")
 
 
 def test_the_tree_names_every_file_of_the_house_and_no_other(root, readme):

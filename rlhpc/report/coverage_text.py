@@ -130,7 +130,8 @@ def _trust(record: Mapping[str, Any], n_tested: int | None, honest_mse: float | 
         yield (
             f"Beside the honest root mean squared error of {number(math.sqrt(honest_mse))}: the corrections have standard errors "
             f"of up to {number(max(errors))}, and single algorithms differ from them by {number(max(spreads))} (the largest "
-            "standard deviation). So much of the error may be that of the targets, not of the subset."
+            "standard deviation). So much of the error may be that of the targets, not of the subset. The corrections were made "
+            "on the whole table: an algorithm with every score had a part in the targets by which it was predicted when held out."
         )
 
 

@@ -128,8 +128,14 @@ class Prediction:
     extrapolated: tuple[str, ...]
 
 
-def predict_benchmark(
-    predictor: Predictor, scores: Scores, *, level: float = LEVEL, seed: int = SEED, n_draws: int = N_DRAWS
+def predict_benchmark(  # noqa: PLR0913 - what to predict from, and how
+    predictor: Predictor,
+    scores: Scores,
+    *,
+    level: float = LEVEL,
+    seed: int = SEED,
+    n_draws: int = N_DRAWS,
+    algo: str | None = None,
 ) -> Prediction:
     """Predict the benchmark score of one algorithm; see `rlhpc.search.predict.predict_log`.
 
@@ -145,6 +151,8 @@ def predict_benchmark(
         Of the generator that draws seeds; the same one gives the same prediction to the bit.
     n_draws : int
         How often seeds are drawn.
+    algo : str, optional
+        Its name: a known algorithm does not count beside itself in its place.
 
     Raises
     ------
@@ -173,7 +181,7 @@ def predict_benchmark(
         asked_level=level,
         n_algos=len(predictor.rivals),
         n_own=found.n_own,
-        place=_place(predictor, log),
+        place=_place(predictor, log, algo),
         seeds=_seed_error(found, {env_id: len(seeds[env_id]) for env_id in fit.subset}, n_draws, seed),
         clipped=tuple(env_id for env_id in fit.subset if logs[env_id] == 0),
         extrapolated=tuple(env_id for env_id in fit.subset if not envs[env_id].lowest <= means[env_id] <= envs[env_id].highest),
@@ -186,10 +194,11 @@ def record(prediction: Prediction) -> dict[str, Any]:
     return {**asdict(prediction), "score": score}
 
 
-def _place(predictor: Predictor, log: Bounded) -> Place:
-    """Count the known algorithms above each end."""
-    place, best, worst = (1 + sum(y > end for y in predictor.known.values()) for end in (log.value, log.upper, log.lower))
-    return Place(place, best, worst, len(predictor.known) + 1)
+def _place(predictor: Predictor, log: Bounded, algo: str | None) -> Place:
+    """Count the known algorithms above each end; an algorithm is not above itself, and none is below 0."""
+    others = [y for name, y in predictor.known.items() if name != algo]
+    place, best, worst = (1 + sum(y > max(0.0, end) for y in others) for end in (log.value, log.upper, log.lower))
+    return Place(place, best, worst, len(others) + 1)
 
 
 def _seed_error(found: LogPrediction, n_seeds: Mapping[str, int], n_draws: int, seed: int) -> SeedError:

@@ -51,6 +51,11 @@ def _level(prediction: Prediction) -> Iterator[str]:
         yield f"{rests}; {_percent(prediction.level)} is the most that these allow, {asked} takes {needed}."
     else:
         yield f"{rests}; it holds for algorithms that are to them as they are to each other."
+    if prediction.n_own < prediction.n_algos / 2:
+        yield (
+            f"{prediction.n_own} of these subsets have all their scores given; the others count by the published subset, so that "
+            "the interval may be somewhat too narrow. Scores on more environments make it more exact."
+        )
 
 
 def _seeds(prediction: Prediction) -> Iterator[str]:
@@ -97,9 +102,11 @@ def describe_next(predictor: Predictor, missing: Sequence[str]) -> str:
     lines = [f"Run next: {', '.join(missing)}, which the subset has and your scores lack."] if missing else []
     if not extensions.best:
         return "\n".join([*lines, "No environment can be added to this subset: there are too few algorithms or environments."])
-    named = ", ".join(f"{one.env_id} ({number(one.cv_mse)})" for one in extensions.best)
-    now = number(predictor.fits[0].cv_mse)
-    lines.append(f"Environments that would add most to the subset, by the CV MSE claimed with them (now {now}): {named}")
+    now, better = predictor.fits[0].cv_mse, [one for one in extensions.best if one.cv_mse < predictor.fits[0].cv_mse]
+    if not better:
+        return "\n".join([*lines, f"No further environment lowers the claimed CV MSE, {number(now)}. Rather add algorithms."])
+    named = ", ".join(f"{one.env_id} ({number(one.cv_mse)})" for one in better)
+    lines.append(f"Environments that would add most to the subset, by the CV MSE claimed with them (now {number(now)}): {named}")
     lines += _worth(extensions)
     return "\n".join(lines)
 
@@ -118,9 +125,15 @@ def _worth(extensions: Extensions) -> Iterator[str]:
 
 
 def describe_budgets(predictor: Predictor) -> Iterator[str]:
-    """Say which budgets scores on the subset must be of; nothing where that is not known."""
+    """Say which budgets scores on the subset must be of, and where that is not known."""
     budgets = [
         f"{env.total_timesteps:,} on {env.env_id}" for env in predictor.envs[: len(predictor.subset)] if env.total_timesteps
     ]
     if budgets:
         yield f"The known scores are of trainings of so many agent steps: {', '.join(budgets)}. Others are not comparable."
+    unknown = [env.env_id for env in predictor.envs[: len(predictor.subset)] if not env.total_timesteps]
+    if unknown:
+        yield (
+            f"Of how many agent steps the known scores on {', '.join(unknown)} are is not recorded: that yours are of as many "
+            "could not be checked."
+        )

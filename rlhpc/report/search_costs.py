@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlhpc.errors import InputError, nearest
 from rlhpc.results.scores import mean
@@ -19,11 +20,15 @@ from rlhpc.search import Best, Problem, Settings
 from rlhpc.search.costs import whole_costs
 from rlhpc.search.pareto import cost_front
 
+Floats = NDArray[np.float64]
+
 ENV_COLUMNS = ("env_id", "Environments")  # whichever a table has
 SECONDS = "train_seconds"  # of scores.csv; told as hours
 # Column -> unit, in the order in which they are looked for; of any other column, its name is the unit.
 COST_COLUMNS: Mapping[str, str] = {SECONDS: "hours", "hours": "hours", "cost": "cost"}
 UNITS: Mapping[str, str] = {**COST_COLUMNS, "total_timesteps": "steps", "timesteps": "steps"}
+LOWEST, HIGHEST = 1e-9, 1e15  # of a cost in a table: steps, seconds, hours, any currency
+MOST_APART = 1e9  # times that the dearest environment may cost the cheapest, so that sums are exact to the cheapest's last digit
 SHOWN = 10  # points of a front, in a terminal
 
 
@@ -83,22 +88,22 @@ def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, t
     Raises
     ------
     InputError
-        With every environment without a cost, or with one that is zero or negative, and all that is wrong with the tables.
+        With every environment without a cost, costs that are zero or negative, and all else that is wrong with the tables.
     """
     if args.costs is None:
         return problem
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    column = ""
+    column, faults = "", []
     for path in (args.costs, *tables):
         table = read_csv(path)
         column = column or _cost_column(table, args.cost_column)
         _gather(table, column, _wanted_algos(table, problem, args.cost_algo), found)
+        faults += table.faults
     share = 3600.0 if column == SECONDS else 1.0
     costs = np.array([_mean(found[env_id]) / share if env_id in found else math.nan for env_id in problem.env_ids])
-    faults = [*_cost_faults(problem, settings, costs, args)]
+    faults += _cost_faults(problem, settings, costs, args)
     if faults:
         raise InputError(*faults)
-    costs = np.where([env_id in settings.excluded for env_id in problem.env_ids], np.nan, costs)
     return replace(problem, costs=costs, cost_unit=UNITS.get(column, column))
 
 
@@ -143,15 +148,16 @@ def _wanted_algos(table: Table, problem: Problem, given: str | None) -> set[str]
 
 
 def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, dict[str, list[float]]]) -> None:
-    """Add the costs of a table, by environment and algorithm."""
+    """Add the costs of a table, by environment and algorithm; what is wrong with it is noted in the table."""
     env = env_column(table)
     for row in table.rows:
         algo = row.cells.get("algo", "")
         if algos is None or algo in algos:
             cost = table.number(row, column)
+            if math.isfinite(cost) and not LOWEST <= cost <= HIGHEST:
+                table.fault(row, column, f"is no cost; give {LOWEST:g} to {HIGHEST:g}")
             if not math.isnan(cost):
                 found[table.text(row, env)][algo].append(cost)
-    table.check()
 
 
 def _mean(by_algo: Mapping[str, Sequence[float]]) -> float:
@@ -159,16 +165,22 @@ def _mean(by_algo: Mapping[str, Sequence[float]]) -> float:
     return mean([mean(values) for values in by_algo.values()])
 
 
-def _cost_faults(problem: Problem, settings: Settings, costs: np.ndarray[Any, Any], args: argparse.Namespace) -> Iterator[str]:
+def _cost_faults(problem: Problem, settings: Settings, costs: Floats, args: argparse.Namespace) -> Iterator[str]:
     of = f" of '{args.cost_algo}'" if args.cost_algo else ""
-    needed = [(env_id, cost) for env_id, cost in zip(problem.env_ids, costs, strict=True) if env_id not in settings.excluded]
+    needed = [
+        (env_id, cost) for env_id, cost in zip(problem.env_ids, costs.tolist(), strict=True) if env_id not in settings.excluded
+    ]
     if missing := [env_id for env_id, cost in needed if math.isnan(cost)]:
         yield (
             f"'{args.costs}' has no cost{of} for {', '.join(missing)}. Add them, or leave these environments out of subsets "
             "with --exclude."
         )
-    if wrong := [f"{env_id} ({cost:g})" for env_id, cost in needed if not math.isnan(cost) and not 0 < cost < math.inf]:
-        yield f"'{args.costs}' has costs{of} that are not above 0: {', '.join(wrong)}. Correct them, or exclude those."
+    known = [cost for _, cost in needed if not math.isnan(cost)]
+    if known and max(known) > MOST_APART * min(known) > 0:
+        yield (
+            f"'{args.costs}' has costs from {min(known):g} to {max(known):g}: more than {MOST_APART:g} times apart. Correct "
+            "them, or leave the cheapest environments out of it."
+        )
 
 
 def front_record(problem: Problem, best: Sequence[Best]) -> dict[str, Any] | None:
@@ -177,7 +189,7 @@ def front_record(problem: Problem, best: Sequence[Best]) -> dict[str, Any] | Non
     if costs is None:
         return None
     every = np.flatnonzero(~np.isnan(problem.costs))
-    total = float(costs.of(every[None])[0]) * costs.unit
+    total = costs.spell(int(costs.of(every[None])[0]))
     return {
         "unit": problem.cost_unit,
         "total": total,

@@ -15,6 +15,7 @@ from rlhpc.results.blocks import blocks
 from rlhpc.results.coverage import KEEP_ALL, CoverageRules
 from rlhpc.results.target import CORRECTIONS, MIN_REFERENCES
 from rlhpc.search import Settings
+from rlhpc.search.problem import full_budgets
 
 # Field of `CoverageRules` -> its flag.
 FLAGS = {"min_algo": "--min-algo-coverage", "min_env": "--min-env-coverage", "correction": "--target-correction"}
@@ -95,7 +96,8 @@ def coverage_record(given: SearchInput) -> dict[str, Any]:
         by; ``corrections``, one for each of the others (``algo, correction, standard_error, spread``, in log10 units).
     """
     problem, made = given.problem, given.corrections
-    complete = ~np.isnan(problem.X).any(axis=1)
+    X = problem.X[:, problem.in_target]  # environments stopped early are no part of the target
+    complete = ~np.isnan(X).any(axis=1)
     corrected = np.flatnonzero(~complete).tolist() if made.references else []
     return {
         **asdict(given.rules),
@@ -103,7 +105,7 @@ def coverage_record(given: SearchInput) -> dict[str, Any]:
         "n_complete": int(complete.sum()),
         "algos": [asdict(one) for one in given.uncovered],
         "envs": [asdict(one) for one in given.unchoosable],
-        "blocks": [asdict(block) for block in blocks(problem.X, problem.algos, problem.benchmarks)],
+        "blocks": [asdict(block) for block in blocks(X, problem.algos, full_budgets(problem).benchmarks)],
         "references": [problem.algos[row] for row in made.references],
         "corrections": [
             {

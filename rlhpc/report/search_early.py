@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,14 +13,14 @@ from numpy.typing import NDArray
 
 from rlhpc.errors import InputError, nearest
 from rlhpc.results.early import AT
-from rlhpc.results.normalise import log_score, normalise
+from rlhpc.results.normalise import MAX_FINITE, log_score, normalise
 from rlhpc.results.scores import mean
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search import Problem
 
 Floats = NDArray[np.float64]
 
-COLUMNS = ("env_id", "algo", "score")
+COLUMNS = ("env_id", "algo", "seed", "score")
 
 
 def split_early(env_id: str) -> tuple[str, int] | None:
@@ -35,8 +36,8 @@ def with_early(problem: Problem, path: Path) -> Problem:
     ----------
     problem : Problem
     path : Path
-        A table ``env_id, algo, score`` of rows such as ``Pong@25000, ppo, 3.5``, one for each seed; scores of algorithms that the
-        problem does not have do not count. They are normalised as those of the environment at its full budget are.
+        A table ``env_id, algo, seed, score`` of rows such as ``Pong@25000, ppo, 1, 3.5``; scores of algorithms that the problem
+        does not have do not count. They are normalised as those of the environment at its full budget are.
 
     Raises
     ------
@@ -50,15 +51,27 @@ def with_early(problem: Problem, path: Path) -> Problem:
             "early.csv that jobs/collect_scores.py --at writes."
         )
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    lines: dict[tuple[str, str, int], int] = {}
     for row in table.rows:
         env_id, score = table.text(row, "env_id"), table.number(row, "score")
         table.faults.extend(_name_faults(problem, table, row, env_id))
+        first = lines.setdefault((env_id, row.cells["algo"], table.integer(row, "seed")), row.line)
+        if first != row.line:
+            table.fault(row, "seed", f"of '{row.cells['algo']}' on '{env_id}' stands in line {first} already")
+        if abs(score) > MAX_FINITE and not math.isinf(score):
+            table.fault(row, "score", "is too extreme to be normalised")
         if row.cells["algo"] in problem.algos and not np.isnan(score):
             found[env_id][row.cells["algo"]].append(score)
     table.check()
     if not found:
         raise InputError(f"'{path}' holds no score of an algorithm that is searched: it is of another grid.")
     return _extend(problem, found)
+
+
+def excluded_with(problem: Problem, excluded: Sequence[str]) -> tuple[str, ...]:
+    """Return what is excluded with its candidates that are stopped early."""
+    full = [problem.env_ids[column] for column in problem.full]
+    return (*excluded, *(env_id for env_id, name in zip(problem.env_ids, full, strict=True) if name in excluded))
 
 
 def _name_faults(problem: Problem, table: Table, row: Row, env_id: str) -> Iterator[str]:
@@ -79,9 +92,13 @@ def _extend(problem: Problem, found: dict[str, dict[str, list[float]]]) -> Probl
         [[mean(found[env_id][algo]) if found[env_id][algo] else np.nan for env_id in names] for algo in problem.algos]
     )
     random_scores, reference_scores = problem.random_scores[full], problem.reference_scores[full]
+    with np.errstate(over="ignore"):  # what comes of it is refused by name
+        normalised = normalise(scores, random_scores, reference_scores)
+    if beyond := [name for name, column in zip(names, normalised.T, strict=True) if (np.abs(column) > MAX_FINITE).any()]:
+        raise InputError(f"scores for {', '.join(beyond)} are too extreme to be normalised. Correct them.")
     return replace(
         problem,
-        X=np.hstack([problem.X, log_score(normalise(scores, random_scores, reference_scores))]),
+        X=np.hstack([problem.X, log_score(normalised)]),
         scores=np.hstack([problem.scores, scores]),
         env_ids=(*problem.env_ids, *names),
         benchmarks=_longer(problem.benchmarks, full),

@@ -57,12 +57,13 @@ class SearchPlan:
         """The plan in a few sentences."""
         each = "Each shard" if self.n_shards > 1 else "That"
         time = f" {each} takes {spell_seconds(self.seconds)} on a machine like this one." if self.seconds else ""
-        redone = f" They share {self.n_redone:,} searches on changed tables, for trust figures." if self.n_redone else ""
+        who = "They share" if self.n_shards > 1 else "And there are"
+        redone = f" {who} {self.n_redone:,} searches on changed tables, for trust figures." if self.n_redone else ""
         if self.beam:
             return (
                 f"A beam of {self.beam}: at most {self.n_all:,} of the subsets of {self.subset_size} and fewer of {self.n_envs} "
                 f"environments, on {self.n_algos} algorithms. NOT exhaustive: of {self.subset_size} alone there are "
-                f"{self.n_subsets:,}."
+                f"{self.n_subsets:,}.{redone}"
             )
         return (
             f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments, and all smaller ones: "

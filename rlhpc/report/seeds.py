@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ class SeedScores:
     scores : array of shape (n_algos, n_seeds, n_envs)
         Raw scores of single seeds in the order of the problem; NaN where there is none, or seeds are not averaged.
     budgets : mapping of str to int
-        The budget of every environment of which all trainings have the same.
+        The budget of every environment of which all trainings have the same, and the means are those that were searched.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -70,10 +70,10 @@ class SeedScores:
     budgets: Mapping[str, int]
 
     @property
-    def n_seeds(self) -> int:
-        """The usual number of seeds of an algorithm on an environment: the median."""
+    def n_seeds(self) -> int | None:
+        """The usual number of seeds of an algorithm on an environment: the median; None if there is none."""
         there = (~np.isnan(self.scores)).sum(axis=1)
-        return int(np.median(there[there > 0]))
+        return int(np.median(there[there > 0])) if there.any() else None
 
 
 def read_seeds(path: Path, problem: Problem) -> SeedScores:
@@ -147,8 +147,10 @@ def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -
     ]
     mixed = mixed_cells(kept)
     intervals = {cell[1:]: _interval(group, problem, links, mixed.get(cell, "")) for cell, group in by_cell(kept).items()}
-    notes = tuple(_notes(len(rows), kept, intervals, problem, name))
-    return SeedScores(intervals, notes, _array(kept, mixed, problem), _budgets(kept))
+    changed = _changed(intervals, problem)
+    notes = tuple(_notes(len(rows), kept, intervals, changed, name))
+    sound = [score for score in kept if (score.env_id, score.algo) not in changed]
+    return SeedScores(intervals, notes, _array(kept, mixed, problem), _budgets(sound))
 
 
 def _array(kept: Sequence[Score], mixed: Mapping[Cell, str], problem: Problem) -> Floats:
@@ -184,8 +186,28 @@ def _interval(group: Sequence[Score], problem: Problem, links: Mapping[tuple[Cel
     return Interval(mean(normalised), None if error is None else float(quantile * error), seeds)
 
 
+def _changed(intervals: Mapping[tuple[str, str], Interval], problem: Problem) -> set[tuple[str, str]]:
+    """Return the environments and algorithms whose mean is not the one that was searched."""
+    normalised = normalise(problem.scores, problem.random_scores, problem.reference_scores)
+    return {
+        (env_id, algo)
+        for (env_id, algo), interval in intervals.items()
+        if not interval.difference
+        and not math.isclose(
+            interval.mean,
+            normalised[problem.algos.index(algo), problem.env_ids.index(env_id)],
+            rel_tol=AGREEMENT,
+            abs_tol=AGREEMENT,
+        )
+    }
+
+
 def _notes(
-    n_rows: int, kept: Sequence[Score], intervals: Mapping[tuple[str, str], Interval], problem: Problem, name: str
+    n_rows: int,
+    kept: Sequence[Score],
+    intervals: Mapping[tuple[str, str], Interval],
+    changed: Collection[tuple[str, str]],
+    name: str,
 ) -> Iterator[str]:
     """Say what the intervals leave out, and where they are not of what was searched."""
     if n_rows > len(kept):
@@ -196,20 +218,9 @@ def _notes(
     for (env_id, algo), interval in intervals.items():
         if interval.difference:
             yield f"{algo} on {env_id} is not averaged: its trainings differ in {interval.difference}."
-    normalised = normalise(problem.scores, problem.random_scores, problem.reference_scores)
-    changed = [
-        f"{algo} on {env_id}"
-        for (env_id, algo), interval in intervals.items()
-        if not math.isclose(
-            interval.mean,
-            normalised[problem.algos.index(algo), problem.env_ids.index(env_id)],
-            rel_tol=AGREEMENT,
-            abs_tol=AGREEMENT,
-        )
-        and not interval.difference
-    ]
     if changed:
+        named = [f"{algo} on {env_id}" for env_id, algo in intervals if (env_id, algo) in changed]
         yield (
-            f"{len(changed)} of these means are not those that were searched ({', '.join(changed[:5])}"
+            f"{len(changed)} of these means are not those that were searched ({', '.join(named[:5])}"
             f"{', ...' if len(changed) > 5 else ''}): {name} is of other trainings, or has changed since. Search again."
         )

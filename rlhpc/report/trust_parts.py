@@ -12,7 +12,8 @@ import numpy as np
 from rlhpc.report.verdict import told_size
 from rlhpc.results.statistics import LEVEL, bounds
 from rlhpc.search.problem import Problem
-from rlhpc.search.trust import Given, HeldOut, Kind, Null, Redone, SampleSize, Stability, alike, stability
+from rlhpc.search.trust import Alike, Given, HeldOut, Kind, Null, Redone, SampleSize, Stability, stability
+from rlhpc.search.trust.null import share_error
 
 TOP_SUBSETS = 10
 INTERVAL_LEVEL = 0.9  # of predictions of held-out algorithms
@@ -43,16 +44,28 @@ def stability_part(given: Given, redone: Sequence[Redone]) -> list[dict[str, Any
 
 def _stability(problem: Problem, found: Stability) -> dict[str, Any]:
     return {
-        "how": "without one" if found.kind is Kind.WITHOUT else str(found.kind),
+        "how": _how(found),
         "n_searches": found.n_searches,
         "exact": found.exact,
         "n_distinct_subsets": len(found.subsets),
-        "envs": [{"env_id": problem.env_ids[column], "share": share} for column, share in found.envs],
+        "envs": [{"env_id": problem.env_ids[column], **_share(found, share)} for column, share in found.envs],
         "subsets": [
-            {"subset": [problem.env_ids[column] for column in subset], "share": share}
+            {"subset": [problem.env_ids[column] for column in subset], **_share(found, share)}
             for subset, share in found.subsets[:TOP_SUBSETS]
         ],
     }
+
+
+def _how(found: Stability) -> str:
+    if found.kind is not Kind.WITHOUT:
+        return str(found.kind)
+    return "without one" if found.exact else "without parts"
+
+
+def _share(found: Stability, share: float) -> dict[str, float]:
+    """Describe a share of searches, with its standard error for their number."""
+    error = 0.0 if found.exact else share_error(round(share * found.n_searches), found.n_searches)
+    return {"share": share, "standard_error": error}
 
 
 def size_part(size: SampleSize, n_algos: int) -> dict[str, Any]:
@@ -60,9 +73,8 @@ def size_part(size: SampleSize, n_algos: int) -> dict[str, Any]:
     return {"points": [asdict(point) for point in size.points], "needed": size.needed, "told": told_size(size, n_algos)}
 
 
-def alike_part(problem: Problem, subset: Sequence[int]) -> dict[str, Any]:
+def alike_part(problem: Problem, found: Alike) -> dict[str, Any]:
     """Name algorithms that are hardly different, and targets that are a chosen environment's own score."""
-    found = alike(problem, subset)
     pairs = [(problem.algos[a], problem.algos[b]) for a, b, _ in found.algos]
     algos = [{"algos": [*pair], "distance": near[2]} for pair, near in zip(pairs, found.algos, strict=True)]
     targets = [{"algo": problem.algos[row], "env_id": problem.env_ids[column]} for row, column in found.targets]
@@ -78,17 +90,20 @@ def alike_part(problem: Problem, subset: Sequence[int]) -> dict[str, Any]:
             f"{len(algos)} pair{'s' * (len(algos) > 1)} of algorithms {'are' if len(algos) > 1 else 'is'} nearly the same "
             f"({named}{'; ...' if len(algos) > 5 else ''}): with one left out, the other all but gives its scores away."
         )
-    return {"algos": algos, "targets": targets, "n_targets": n_equal, "told": told}
+    n_different = len(set(found.families))
+    return {"algos": algos, "n_different": n_different, "targets": targets, "n_targets": n_equal, "told": told}
 
 
-def seed_noise_part(redone: Sequence[Redone], subset: Sequence[int]) -> dict[str, Any] | None:
+def seed_noise_part(given: Given, redone: Sequence[Redone], subset: Sequence[int]) -> dict[str, Any] | None:
     """Describe what resampled seeds do to the search; None if there were none."""
     found = [one.best for one in redone if one.replicate.kind is Kind.RESAMPLED and one.best.subset]
     if not found:
         return None
     same = sum(one.subset == tuple(subset) for one in found) / len(found)
     low, high, ends_error = (float(end[0]) for end in bounds(np.array([[one.cv_mse] for one in found])))
-    error = math.sqrt(same * (1 - same) / len(found))
+    error = share_error(round(same * len(found)), len(found))
+    several = 0 if given.seed_scores is None else int(((~np.isnan(given.seed_scores)).sum(axis=1) > 1).sum())
+    n_there = int((~np.isnan(given.problem.scores)).sum())
     shares = f"{100 * same:.3g} % ± {100 * error:.2g} of {len(found)} searches choose the same subset"
     claims = f"{100 * LEVEL:g} % claim an MSE of {low:.3g} to {high:.3g} (ends ± {ends_error:.1g})"
     return {
@@ -98,13 +113,17 @@ def seed_noise_part(redone: Sequence[Redone], subset: Sequence[int]) -> dict[str
         "cv_mse_ends_standard_error": ends_error,
         "level": LEVEL,
         "same_subset_share": same,
-        "told": f"With the seeds of every algorithm and environment drawn anew, {shares}, and {claims}.",
+        "n_several_seeds": several,
+        "told": f"With seeds drawn anew ({several} of {n_there} scores are of several), {shares}, and {claims}.",
     }
 
 
 def unselected_part(head: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return between which two errors the median CV MSE of all subsets lies, as the search counted them; None if not counted."""
-    bins = head.get("histogram") or []
+    """Return between which two errors the median CV MSE of all subsets lies, as the search counted them.
+
+    None if it did not count all of them, being a beam, or counted others errors.
+    """
+    bins = head["histogram"] if head["exhaustive"] and head["rank_by"] == "cv_mse" else []
     total, seen = sum(one["n_subsets"] for one in bins), 0
     for one in bins:
         seen += one["n_subsets"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 
 from rlhpc.report.search_time import spell_seconds
@@ -45,9 +46,15 @@ def read_plan(args: argparse.Namespace, problem: Problem, settings: Settings) ->
     return make_plan(problem, settings, **given_values(args))
 
 
-def words(values: Mapping[str, int]) -> list[str]:
-    """Return the flags that make these attributes."""
-    return [word for name, value in values.items() for word in (FLAGS[name][0], str(value))]
+def words(problem: Problem, settings: Settings, plan: Plan) -> list[str]:
+    """Return the flags that make a plan; those that are as by default are left out."""
+    usual = make_plan(problem, settings)
+    return [
+        word
+        for name, (flag, _) in FLAGS.items()
+        if getattr(plan, name) != getattr(usual, name)
+        for word in (flag, str(getattr(plan, name)))
+    ]
 
 
 def seconds_of(given: Given, n_replicates: int, n_threads: int) -> float:
@@ -55,20 +62,20 @@ def seconds_of(given: Given, n_replicates: int, n_threads: int) -> float:
     return n_replicates * estimate_seconds(given.problem, given.settings) / n_threads
 
 
-def too_long(seconds: float, max_hours: float, out: Sequence[str]) -> str:
+def too_long(seconds: float, max_hours: float, search: Sequence[str]) -> str:
     """Say that trust figures take longer than allowed, and what to do; blank if they do not.
 
     Parameters
     ----------
     seconds : float
     max_hours : float
-    out : sequence of str
-        The words of the command line that searches, for what is proposed.
+    search : sequence of str
+        What a command line of the search gives after its job's name.
     """
     if seconds <= 3600 * max_hours:
         return ""
     return (
-        f"Redoing the search for that takes {spell_seconds(seconds)}, more than --max-hours {max_hours:g}. Have a cluster do it, "
-        f"`sbatch slurm/subset_search.sh {' '.join(out)} --trust`, redo it less often (--permutations, --pairs, --subsamples, "
+        f"Redoing the search for that takes {spell_seconds(seconds)}, more than --max-hours {max_hours:g}. Have a cluster do it: "
+        f"sbatch slurm/subset_search.sh {shlex.join(search)}. Or redo it less often (--permutations, --pairs, --subsamples, "
         f"--outer-folds), or let it run: --max-hours {math.ceil(seconds / 3600)}."
     )

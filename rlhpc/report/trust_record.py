@@ -35,6 +35,7 @@ from rlhpc.search.trust import (
     Honest,
     Kind,
     Redone,
+    alike,
     held_outs,
     honest_errors,
     judge,
@@ -88,8 +89,21 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         permutation_null(trust.given, trust.redone, kind, first.cv_mse) for kind in (Kind.SHUFFLED, Kind.PERMUTED)
     )
     size = sample_size(trust.given, trust.redone, honest, first.cv_mse) if trust.redone else None
-    verdict = judge(honest, first.cv_mse, (shuffled, permuted))
-    evidence = Evidence(verdict, honest, no_figure, first.cv_mse, first.n_algos, len(problem.algos), shuffled, permuted, size)
+    like = alike(problem, found.subset)
+    n_different = len({like.families[one.row] for one in chosen if not math.isnan(one.predicted)})
+    verdict = judge(honest, first.cv_mse, (shuffled, permuted), n_different)
+    evidence = Evidence(
+        verdict=verdict,
+        honest=honest,
+        no_figure=no_figure,
+        claimed=first.cv_mse,
+        n_complete=first.n_algos,
+        n_algos=len(problem.algos),
+        n_different=n_different,
+        shuffled=shuffled,
+        permuted=permuted,
+        size=size,
+    )
     intervals, level = trust_parts.held_out_intervals(problem, chosen)
     record = {
         "verdict": verdict,
@@ -108,15 +122,16 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         "null": trust_parts.null_part(shuffled, permuted),
         "stability": trust_parts.stability_part(trust.given, trust.redone),
         "sample_size": trust_parts.size_part(size, len(problem.algos)) if size else None,
-        "alike": trust_parts.alike_part(problem, found.subset),
-        "seed_noise": trust_parts.seed_noise_part(trust.redone, found.subset),
+        "alike": trust_parts.alike_part(problem, like),
+        "seed_noise": trust_parts.seed_noise_part(trust.given, trust.redone, found.subset),
         "front": found.head["front"],
         "plan": asdict(trust.given.plan),
         "coverage": _coverage(found.head, honest),
         "statistics": _statistics(problem, seeds, trust.given.plan.seed),
         "why": reasons(trust.given, trust.no_figure, seeds=seeds is not None, costs=found.head["front"] is not None),
         "n_algos": len(problem.algos),
-        "n_envs": len(problem.env_ids),
+        "n_envs": int(problem.in_target.sum()),
+        "notes": seeds.notes if seeds else (),
         **asdict(settings),
         **{
             key: found.head[key]

@@ -15,13 +15,12 @@ Fields = dict[str, Any]
 
 NULLS = {"shuffled_targets": "shuffled targets", "permuted_columns": "permuted columns"}
 # How a table is changed before the search is redone on it, where that needs more words.
-HOWS = {"without one": "without one algorithm", "without two": "without two algorithms"}
+HOWS = {
+    "without one": "without one algorithm",
+    "without parts": "without a part of the algorithms",
+    "without two": "without two algorithms",
+}
 SUMMARIES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
-
-
-def share_error(share: float, n_draws: int) -> float:
-    """Return the Monte-Carlo standard error of a share, from 0 to 1, of some draws; the largest is that of one half."""
-    return math.sqrt(share * (1 - share) / n_draws)
 
 
 def null_rows(trust: Mapping[str, Any]) -> list[Fields]:
@@ -31,9 +30,9 @@ def null_rows(trust: Mapping[str, Any]) -> list[Fields]:
 
 
 def stability_rows(trust: Mapping[str, Any]) -> list[Fields]:
-    """Describe what redoing the search chose, a row for each way of changing the table."""
+    """Describe what redoing the search chose, a row for each way of changing the table; the largest error is that of one half."""
     return [
-        {**one, "name": HOWS.get(one["how"], one["how"]), "standard_error": share_error(0.5, one["n_searches"])}
+        {**one, "name": HOWS.get(one["how"], one["how"]), "standard_error": 0.5 / math.sqrt(one["n_searches"])}
         for one in trust.get("stability") or ()
     ]
 

@@ -10,6 +10,7 @@ from rlhpc.report.tables import number, percent
 MOST_OFTEN = 4  # environments that are named
 CHANGES = {
     "without one": "Without each algorithm in turn",
+    "without parts": "Without each part of the algorithms in turn",
     "without two": "Without two algorithms",
     "other folds": "With other folds",
     "resampled seeds": "With seeds drawn anew",
@@ -41,14 +42,22 @@ def describe(trust: Mapping[str, Any]) -> str:
         lines.append(f"A subset that nobody selected: CV MSE of {low} to {high}, the median of all")
     lines += [_stability(one) for one in trust["stability"]]
     told = [trust["seed_noise"]["told"]] if trust["seed_noise"] else []
-    return "\n".join([*lines, *trust["alike"]["told"], *told])
+    coverage = trust["coverage"]["told"] if trust["coverage"] else []
+    drawn = f"What is random here was drawn with --trust-seed {trust['plan']['seed']}."
+    return "\n".join([*lines, *trust["alike"]["told"], *told, *coverage, *trust["notes"], drawn])
 
 
 def _stability(one: Mapping[str, Any]) -> str:
     """Say how often the most frequent environments are chosen."""
     n, distinct = one["n_searches"], one["n_distinct_subsets"]
-    often = ", ".join(f"{env['env_id']} {100 * env['share']:.0f} %" for env in one["envs"][:MOST_OFTEN])
+    often = ", ".join(f"{env['env_id']} {_percentage(env)}" for env in one["envs"][:MOST_OFTEN])
     return (
         f"{CHANGES[one['how']]} ({n:,} searches): {distinct} different subset{'s' * (distinct != 1)}; most often "
         f"{often or 'nothing'}"
     )
+
+
+def _percentage(env: Mapping[str, Any]) -> str:
+    """Write a share of searches, with its standard error if it is a sample."""
+    error = f" \N{PLUS-MINUS SIGN} {100 * env['standard_error']:.0f}" if env["standard_error"] else ""
+    return f"{100 * env['share']:.0f}{error} %"

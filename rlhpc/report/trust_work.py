@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from rlhpc.report.seeds import SeedScores
 from rlhpc.results.coverage import CoverageRules
 from rlhpc.search import Problem, Settings
 from rlhpc.search.trust import Given, Kind, Plan, Redone, Replicate, make_plan
-from rlhpc.search.trust.redone_file import origin_of, read_redone
+from rlhpc.search.trust.redone_file import RedoneFile, origin_of, read_redone
 
 Floats = NDArray[np.float64]
 
@@ -44,13 +44,58 @@ def _fill(seed_scores: Floats, scores: Floats) -> Floats:
     return filled
 
 
-def choose_plan(path: Path, problem: Problem, settings: Settings, values: Mapping[str, int]) -> Plan:
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The redone searches that a folder has.
+
+    Attributes
+    ----------
+    file : RedoneFile or None
+        None if there is none that can be read.
+    """
+
+    file: RedoneFile | None
+
+    def is_of(self, given: Given) -> bool:
+        """Tell whether they are of this table and these settings, whatever the plan."""
+        if self.file is None:
+            return False
+        ours, theirs = origin_of(given), self.file.origin
+        return (theirs.problem_hash, theirs.settings, theirs.version) == (ours.problem_hash, ours.settings, ours.version)
+
+    def found(self, given: Given) -> dict[Replicate, Redone]:
+        """Return those of a plan; those of resampled seeds only if the seeds are the same."""
+        if self.file is None or not self.is_of(given) or self.file.origin.plan != given.plan:
+            return {}
+        same_seeds = self.file.origin.seeds_hash == origin_of(given).seeds_hash
+        wanted = {*given.replicates}
+        every = {one.replicate: one for one in self.file.redone if one.replicate in wanted}
+        return {one: redone for one, redone in every.items() if same_seeds or one.kind is not Kind.RESAMPLED}
+
+    def may_be_replaced(self, given: Given) -> bool:
+        """Tell whether the searches of a plan may take their place.
+
+        Not if they are of the same table by another plan, or hold more: what a cluster has done is not lost to a look.
+        """
+        if self.file is None or not self.is_of(given):
+            return True
+        return self.file.origin.plan == given.plan and len(given.replicates) >= self.file.origin.n_replicates
+
+
+def read_stored(path: Path) -> Stored:
+    """Read the redone searches of a folder; one that cannot be read counts as none."""
+    try:
+        return Stored(read_redone(path))
+    except IncompleteSearchError:
+        return Stored(None)
+
+
+def choose_plan(stored: Stored, problem: Problem, settings: Settings, values: Mapping[str, int]) -> Plan:
     """Return the plan that a command line asks for: by default that of the searches which are stored.
 
     Parameters
     ----------
-    path : Path
-        Where redone searches may be stored.
+    stored : Stored
     problem : Problem
     settings : Settings
     values : mapping of str to int
@@ -61,28 +106,10 @@ def choose_plan(path: Path, problem: Problem, settings: Settings, values: Mappin
     InputError
         With everything that is wrong with these.
     """
-    try:
-        stored = read_redone(path).origin
-    except IncompleteSearchError:
-        return make_plan(problem, settings, **values)
-    plan = make_plan(problem, settings)
-    ours = origin_of(Given(problem, settings, plan))
-    if (stored.problem_hash, stored.settings, stored.version) != (ours.problem_hash, ours.settings, ours.version):
-        return make_plan(problem, settings, **values)
-    return replace(stored.plan, **values)
-
-
-def stored_redone(path: Path, given: Given) -> dict[Replicate, Redone]:
-    """Return what is stored of the searches of a plan; nothing, if the file is of anything else or cannot be read."""
-    try:
-        found = read_redone(path)
-    except IncompleteSearchError:
-        return {}
-    ours = origin_of(given)
-    same_seeds = found.origin.seeds_hash == ours.seeds_hash
-    if replace(found.origin, seeds_hash="", n_replicates=0) != replace(ours, seeds_hash="", n_replicates=0):
-        return {}
-    return {one.replicate: one for one in found.redone if same_seeds or one.replicate.kind is not Kind.RESAMPLED}
+    plan = make_plan(problem, settings, **values)
+    if stored.file is None or not stored.is_of(Given(problem, settings, plan)):
+        return plan
+    return replace(stored.file.origin.plan, **values)
 
 
 def complete(

@@ -22,8 +22,8 @@ class Evidence:
         Why there is no honest error; blank if there is one.
     claimed : float
         CV MSE of the chosen subset.
-    n_complete, n_algos : int
-        Algorithms with every score of the chosen subset, and all.
+    n_complete, n_algos, n_different : int
+        Algorithms with every score of the chosen subset; all; and the tested ones, nearly equal ones counted once.
     shuffled, permuted : Null or None
         The nulls of shuffled targets and of permuted columns.
     size : SampleSize or None
@@ -35,6 +35,7 @@ class Evidence:
     claimed: float
     n_complete: int
     n_algos: int
+    n_different: int
     shuffled: Null | None = None
     permuted: Null | None = None
     size: SampleSize | None = None
@@ -110,21 +111,31 @@ def _against_chance(evidence: Evidence) -> Iterator[str]:
 def _short_of_sound(evidence: Evidence, honest: Honest) -> Iterator[str]:
     """Say what a subset that is not sound lacks, and how many algorithms it would take."""
     if evidence.verdict == PROMISING:
-        if honest.n_predicted < ENOUGH_ALGOS:
-            yield f"With {honest.n_predicted} tested algorithms that can be luck; have at least {ENOUGH_ALGOS}."
+        if evidence.n_different < ENOUGH_ALGOS:
+            yield f"With {_tested(evidence, honest)} that can be luck; have at least {ENOUGH_ALGOS}."
+        if evidence.shuffled is None or evidence.permuted is None:
+            yield "Whether chance does as well was not asked (--permutations)."
         if honest.mse > HALF_OF_GUESSING * honest.baseline_mse:
             yield f"Its honest error is more than {HALF_OF_GUESSING:g} of guessing's."
         if not evidence.claimed:
             yield "Its claimed error, which is exact, is not kept."
         elif honest.mse > OPTIMISM * evidence.claimed:
             yield f"Its claimed error is {honest.mse / evidence.claimed:.3g} times too small."
-    elif evidence.verdict == DO_NOT_USE and honest.n_predicted < ENOUGH_ALGOS:
+    elif evidence.verdict == DO_NOT_USE and evidence.n_different < ENOUGH_ALGOS:
         yield (
-            f"{honest.n_predicted} tested algorithms are too few to trust any subset; have at least {ENOUGH_ALGOS}. Variants of "
+            f"{_tested(evidence, honest)} are too few to trust any subset; have at least {ENOUGH_ALGOS}. Variants of "
             "one algorithm resemble each other: with them the honest error is that of another variant, not of another algorithm."
         )
     if evidence.size is not None and evidence.verdict in {PROMISING, DO_NOT_USE}:
         yield told_size(evidence.size, evidence.n_algos)
+
+
+def _tested(evidence: Evidence, honest: Honest) -> str:
+    """Count the tested algorithms, and those that are different ones."""
+    tested = f"{honest.n_predicted} tested algorithms"
+    if evidence.n_different == honest.n_predicted:
+        return tested
+    return f"{tested}, of which {evidence.n_different} are different and the others nearly the same as one of these,"
 
 
 def told_size(size: SampleSize, n_algos: int) -> str:
@@ -141,6 +152,7 @@ def told_size(size: SampleSize, n_algos: int) -> str:
     seen = f"by searches on {smallest} to {largest} of them"
     if size.needed is None:
         return f"How many algorithms it takes {believable} cannot be told {seen}: more do not help yet."
+    line = " and the line through their errors" if size.extrapolated else ""
     if size.needed <= n_algos:
-        return f"About {size.needed} algorithms are enough {believable}, {seen}."
-    return f"It takes about {size.needed} algorithms {believable}, {seen} and the line through their errors."
+        return f"About {size.needed} algorithms are enough {believable}, {seen}{line}."
+    return f"It takes about {size.needed} algorithms {believable}, {seen}{line}."

@@ -25,13 +25,17 @@ class WholeCosts:
     amounts : array of shape (n_envs,)
     groups : array of shape (n_envs,)
         Columns of one group are one environment at several budgets: a subset pays for the dearest of them alone.
-    unit : float
-        What one costs, in the unit of the problem's costs.
+    power : int
+        One unit is 10**power of the problem's costs.
     """
 
     amounts: Ints
     groups: Ints
-    unit: float
+    power: int
+
+    def spell(self, cost: int) -> float:
+        """Return a whole cost in the unit of the problem's costs, rounded once."""
+        return cost / 10**-self.power if self.power < 0 else float(cost * 10**self.power)
 
     def of(self, subsets: Sequence[Sequence[int]] | Ints) -> Ints:
         """Return what subsets of one size, shape (n_subsets, subset_size), cost; shape (n_subsets,)."""
@@ -53,10 +57,11 @@ def whole_costs(problem: Problem) -> WholeCosts | None:
     if np.isnan(problem.costs).all():
         return None
     dearest = float(np.nanmax(problem.costs))
-    unit = 10.0 ** (math.floor(math.log10(dearest)) - DIGITS + 1)
-    amounts = np.maximum(1, np.round(np.nan_to_num(problem.costs) / unit).astype(np.int64))
+    power = math.floor(math.log10(dearest)) - DIGITS + 1
+    units = problem.costs * 10.0**-power if power < 0 else problem.costs / 10.0**power
+    amounts = np.maximum(1, np.round(np.nan_to_num(units)).astype(np.int64))
     _, groups = np.unique(problem.full, return_inverse=True)
-    return WholeCosts(amounts, groups.astype(np.int64), unit)
+    return WholeCosts(amounts, groups.astype(np.int64), power)
 
 
 def undominated(costs: Ints, errors: NDArray[np.float64]) -> Ints:

@@ -54,7 +54,7 @@ def _errors(problem: Problem, settings: Settings, subset: Sequence[int]) -> tupl
 
 def _extended_residual(problem: Problem, settings: Settings, one: HeldOut) -> float:
     """Predict an algorithm by the subset that was chosen without it and the best environment to add; NaN if there is none."""
-    others = np.delete(np.arange(len(problem.y)), one.row).tolist()
+    others = np.delete(np.arange(len(problem.y)), one.held_with).tolist()
     added, errors = _errors(take(problem, others), settings, one.subset)
     if not np.isfinite(errors).any():
         return np.nan

@@ -67,6 +67,6 @@ def cost_front(problem: Problem, best: Sequence[Best]) -> tuple[FrontPoint, ...]
     points, least = [], math.inf
     for cost, error_compared, _, subset, error in sorted(offers):
         if error_compared < least:
-            points.append(FrontPoint(subset, cost * costs.unit, error))
+            points.append(FrontPoint(subset, costs.spell(cost), error))
             least = error_compared
     return tuple(points)

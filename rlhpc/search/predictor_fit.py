@@ -61,7 +61,7 @@ def make_predictor(  # noqa: PLR0913 - what is told about the scores are keyword
         If fewer than `MIN_RIVALS` algorithms could be predicted, or `n_seeds` is below 1.
     """
     chosen = tuple(int(column) for column in subset)
-    usable = [one for one in held_outs if not np.isnan(one.predicted) and _can_fit(problem, settings, chosen, one.row)]
+    usable = [one for one in held_outs if not np.isnan(one.predicted) and _can_fit(problem, settings, chosen, one.held_with)]
     _refuse_faults(problem, usable, n_seeds)
     needed = list(dict.fromkeys([*chosen, *sorted(column for one in usable for column in one.subset)]))
     return Predictor(
@@ -101,18 +101,18 @@ def _env(problem: Problem, column: int, budgets: Mapping[str, int]) -> Env:
     return Env(env_id, random_score, reference_score, lowest, highest, budgets.get(env_id))
 
 
-def _can_fit(problem: Problem, settings: Settings, subset: Subset, without: int) -> bool:
+def _can_fit(problem: Problem, settings: Settings, subset: Subset, without: Sequence[int]) -> bool:
     return bool(np.isfinite(_fit(problem, settings, [subset], without).coefficients).all())
 
 
 def _rival(problem: Problem, settings: Settings, one: HeldOut) -> Rival:
-    regression = _regression(_fit(problem, settings, [one.subset], one.row), 0)
+    regression = _regression(_fit(problem, settings, [one.subset], one.held_with), 0)
     return Rival(problem.algos[one.row], _names(problem, one.subset), regression)
 
 
-def _fit(problem: Problem, settings: Settings, subsets: Sequence[Subset], without: int | None = None) -> Fit:
-    """Fit subsets of one size to all algorithms, or to all but one."""
-    rows = np.delete(np.arange(len(problem.y)), [] if without is None else without)
+def _fit(problem: Problem, settings: Settings, subsets: Sequence[Subset], without: Sequence[int] = ()) -> Fit:
+    """Fit subsets of one size to all algorithms, or to all but some."""
+    rows = np.delete(np.arange(len(problem.y)), np.array(without, dtype=np.int64))
     return fit(problem.X[rows], problem.y[rows], np.array(subsets, dtype=np.int64), **settings.fitting)
 
 
@@ -126,7 +126,7 @@ def _fits(problem: Problem, settings: Settings, chosen: Subset, held_outs: Seque
     for subsets in _parts(problem, settings, chosen):
         errors = subset_errors(problem, settings, np.array(subsets, dtype=np.int64))
         whole = _fit(problem, settings, subsets)
-        without = [_fit(problem, settings, subsets, one.row) for one in held_outs]
+        without = [_fit(problem, settings, subsets, one.held_with) for one in held_outs]
         for place, subset in enumerate(subsets):
             regressions = tuple(_regression(fitted, place) for fitted in without)
             own = residuals if subset == chosen else _residuals(problem, subset, held_outs, regressions)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +25,8 @@ from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
 
 MAX_NAMED = 20  # names of shards that an error spells out
-# What reading a damaged .npz raises; RuntimeError: a flipped bit can look like encryption or an unknown compression.
+# What reading a damaged .npz raises; RuntimeError: a flipped bit can look like encryption or an unknown compression; the last
+# but one of a compressed array, the last of its header.
 UNREADABLE = (
     OSError,
     EOFError,
@@ -34,6 +37,8 @@ UNREADABLE = (
     RuntimeError,
     InputError,
     zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
 )
 
 

@@ -56,22 +56,48 @@ def test_report_writes_both_files_and_prints_verdict_figures_and_paths(folder):
     assert f"--scores {folder.parent / 'scores.csv'}" in page
 
 
-def test_reporting_twice_gives_the_same_bytes(folder):
-    files = [folder / name for name in ("redone.npz", "subset.json", "trust.json", "report.html")]
+def test_reporting_again_gives_the_same_bytes_whether_searches_are_stored_or_redone(folder, tmp_path):
+    search = shutil.copytree(folder, tmp_path / "search", ignore=shutil.ignore_patterns("redone.npz"))
+    files = [search / name for name in ("redone.npz", "subset.json", "trust.json", "report.html")]
     contents = []
     for again in range(3):
         if again == 2:
             files[0].unlink()  # so that all is redone
-        assert job("subset_report", folder).returncode == 0
+        assert job("subset_report", search).returncode == 0
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_look_with_fewer_searches_leaves_the_stored_ones_alone(folder, tmp_path):
+    search = shutil.copytree(folder, tmp_path / "search", ignore=shutil.ignore_patterns("redone.npz"))
+    scores = folder.parent / "scores.csv"
+    assert job("subset_report", search, "--scores", scores, "--permutations", 15, "--resamples", 5).returncode == 0
+    stored = (search / "redone.npz").read_bytes()
+    for look in ([], ["--permutations", 3]):
+        done = job("subset_report", search, *look, "--json")
+        assert done.returncode == 0
+        assert (search / "redone.npz").read_bytes() == stored
+        assert str(search / "redone.npz") not in json.loads(done.stdout)["paths"]
+        page = (search / "report.html").read_text()
+        assert f"--permutations {look[1] if look else 15} --resamples 5" in page  # what repeats this very report
+
+
+def test_scores_without_a_usable_seed_leave_their_figures_out(folder, tmp_path):
+    lines = (folder.parent / "scores.csv").read_text().splitlines()
+    blank = [",".join([*line.split(",")[:5], "", *line.split(",")[6:]]) for line in lines[1:]]
+    (tmp_path / "scores.csv").write_text("\n".join([lines[0], *blank]))
+    done = job("subset_report", folder, "--scores", tmp_path / "scores.csv", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    trust = json.loads(done.stdout)
+    assert trust["seed_noise"] is None
+    assert any("have no score; they are left out" in note for note in trust["notes"])
 
 
 def test_json_is_one_object_with_the_figures_and_paths(folder):
     done = job("subset_report", folder, "--json")
     printed = json.loads(done.stdout)
-    names = ("redone.npz", "subset.json", "trust.json", "report.html")
-    assert printed.pop("paths") == [str(folder / name) for name in names]
+    names = ("subset.json", "trust.json", "report.html")
+    assert printed.pop("paths")[-3:] == [str(folder / name) for name in names]
     assert printed == json.loads((folder / "trust.json").read_text())
     assert printed["honest"]["mse"] > 0
 

@@ -612,4 +612,5 @@ def test_costs_that_are_missing_or_wrong_are_all_named(table, tmp_path):
     (tmp_path / "costs.csv").write_text("env_id,hours\nEnv 0,1\nEnv 1,0\nEnv 2,-4\n")
     said = refusal(table, "--out", tmp_path / "out", "--costs", tmp_path / "costs.csv")
     assert "has no cost for Env 3, Env 4, Env 5, Env 6." in said
-    assert "not above 0: Env 1 (0), Env 2 (-4)" in said
+    assert "line 3, column 'hours': '0' is no cost" in said
+    assert "line 4, column 'hours': '-4' is no cost" in said

@@ -73,9 +73,27 @@ def test_places_count_the_known_algorithms_above(predictor):
         prediction = predict_benchmark(predictor, dict.fromkeys(predictor.subset, scale))
         place = prediction.place
         ends = prediction.log_score.value, prediction.log_score.upper, prediction.log_score.lower
-        assert [place.place, place.best, place.worst] == [1 + len([y for y in known if y > end]) for end in ends]
+        assert [place.place, place.best, place.worst] == [1 + len([y for y in known if y > max(end, 0)]) for end in ends]
         assert place.best <= place.place <= place.worst <= place.n_places == 7
     assert place.place == 1
+
+
+def test_a_known_algorithm_does_not_count_beside_itself(found, predictor):
+    best = int(found.problem.y.argmax())
+    scores = {found.problem.env_ids[column]: float(found.problem.scores[best, column]) for column in found.subset}
+    nameless, itself = (predict_benchmark(predictor, scores, algo=algo).place for algo in (None, found.problem.algos[best]))
+    assert (nameless.n_places, itself.n_places) == (7, 6)
+    assert itself.place <= nameless.place
+    assert itself.place == 1 + sum(
+        y > predict_benchmark(predictor, scores).log_score.value for y in np.sort(found.problem.y)[:-1]
+    )
+
+
+def test_nobody_is_placed_below_a_score_of_zero(predictor):
+    below = replace(predictor, known={"a": 0.0, "b": 0.0, "c": 1.0})
+    prediction = predict_benchmark(below, dict.fromkeys(predictor.subset, -1e6))
+    assert prediction.score.value == 0.0
+    assert (prediction.place.place, prediction.place.worst) == (2, 2)
 
 
 def test_scores_on_all_environments_let_every_rival_predict(predictor):

@@ -38,11 +38,13 @@ PREDICTOR = Predictor(
 
 
 def test_score_place_and_what_they_rest_on_come_first():
-    score, place, subset, rests, seeds = describe(PREDICTION).splitlines()
+    score, place, subset, rests, own, seeds = describe(PREDICTION).splitlines()
     assert score == "Benchmark score 31.2, 90 % interval 12.4 to 70.1; the random agent has 0, the reference 100"
     assert place == "Place 3rd of 8 (2nd to 6th)"
     assert subset == "Predicted from Pong, Reacher"
     assert rests.startswith("The interval rests on 12 algorithms, each predicted by a search without it; it holds for algorithms")
+    assert own.startswith(f"{PREDICTION.n_own} of these subsets have all their scores given; the others count by the published")
+    assert len(describe(replace(PREDICTION, n_own=6)).splitlines()) == 5
     assert seeds.startswith("Seeds: standard error 0.0212 ± 0.0005 in log10, by 1,000 draws, which leave the ends")
     assert seeds.endswith("uncertain by ± 0.001")
 
@@ -103,8 +105,19 @@ def test_an_environment_that_helps_nobody_is_told():
     assert "No environment can be added" in describe_next(replace(PREDICTOR, extensions=Extensions((), 0, None, None)), [])
 
 
+def test_environments_that_make_it_worse_are_not_proposed():
+    now = PREDICTOR.fits[0].cv_mse
+    best = (Extension("Better", now / 2), Extension("Worse", now * 2))
+    told = describe_next(replace(PREDICTOR, extensions=replace(PREDICTOR.extensions, best=best)), [])
+    assert "Better" in told
+    assert "Worse" not in told
+    none = describe_next(replace(PREDICTOR, extensions=replace(PREDICTOR.extensions, best=best[1:])), [])
+    assert none.startswith("No further environment lowers the claimed CV MSE")
+
+
 def test_budgets_are_told_where_they_are_known():
-    assert [*describe_budgets(PREDICTOR)] == [
-        "The known scores are of trainings of so many agent steps: 100,000 on Pong. Others are not comparable."
-    ]
-    assert [*describe_budgets(replace(PREDICTOR, envs=PREDICTOR.envs[1:]))] == []
+    known, unknown = describe_budgets(PREDICTOR)
+    assert known == "The known scores are of trainings of so many agent steps: 100,000 on Pong. Others are not comparable."
+    assert unknown.startswith("Of how many agent steps the known scores on Reacher are is not recorded")
+    known = replace(PREDICTOR, envs=tuple(replace(env, total_timesteps=5) for env in PREDICTOR.envs))
+    assert len([*describe_budgets(known)]) == 1

@@ -66,10 +66,38 @@ def test_every_environment_without_a_good_cost_is_told(problem, tmp_path):
     path = table(tmp_path / "costs.csv", "env_id,hours\nA,1\nB,0\nC,-2\nE,\n")
     with pytest.raises(InputError) as caught:
         costs_of(problem, "--costs", path)
-    assert "has no cost for D, E." in caught.value.faults[0]
-    assert "not above 0: B (0), C (-2)" in caught.value.faults[1]
+    zero, negative, missing = caught.value.faults
+    assert "line 3, column 'hours': '0' is no cost; give 1e-09 to 1e+15" in zero
+    assert "line 4, column 'hours': '-2' is no cost" in negative
+    assert "has no cost for D, E." in missing
+    path = table(tmp_path / "costs.csv", "env_id,hours\nA,1\nB,5\n")
     kept = costs_of(problem, "--costs", path, settings=Settings(1, excluded=("B", "C", "D", "E")))
-    assert np.isnan(kept.costs).tolist() == [False, True, True, True, True]
+    assert np.isnan(kept.costs).tolist() == [False, False, True, True, True]
+
+
+def test_a_single_negative_row_is_refused_though_the_mean_is_positive(problem, tmp_path):
+    rows = "".join(f"{env},{algo},10\n" for env in "ABCDE" for algo in ("ppo", "a2c"))
+    with pytest.raises(InputError, match="line 12, column 'hours': '-1' is no cost"):
+        costs_of(problem, "--costs", table(tmp_path / "costs.csv", f"env_id,algo,hours\n{rows}A,ppo,-1\n"))
+
+
+def test_costs_too_far_apart_to_be_added_are_refused(problem, tmp_path):
+    path = table(tmp_path / "costs.csv", "env_id,hours\nA,1e-6\nB,5\nC,1000\nD,1\nE,1e5\n")
+    with pytest.raises(InputError, match="more than 1e\\+09 times apart"):
+        costs_of(problem, "--costs", path)
+
+
+def test_the_best_of_at_most_a_decimal_cost_costs_that(problem):
+    priced = replace(problem, costs=np.array([0.1, 0.2, 0.7, 0.3, 0.6]), cost_unit="hours")
+    front = search_costs.front_record(priced, search(priced, Settings(2)))
+    for point in front["points"]:
+        assert point["cost"] == round(point["cost"], 1)  # not 0.30000000000000004
+        assert search_costs.best_within(front, float(f"{point['cost']:g}")) == point
+
+
+def test_the_total_is_that_of_all_environments_whose_cost_is_known(problem):
+    priced = replace(problem, costs=np.array([1.0, 2.0, 3.0, 4.0, 10.0]), cost_unit="hours")
+    assert search_costs.front_record(priced, search(priced, Settings(2, excluded=("E",))))["total"] == 20
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlhpc.errors import InputError
-from rlhpc.report.search_early import split_early, with_early
+from rlhpc.report.search_early import excluded_with, split_early, with_early
 from rlhpc.report.search_input import rescore
 from rlhpc.results.coverage import KEEP_ALL
 from rlhpc.search import load, save
@@ -60,6 +60,8 @@ def test_file_gives_back_what_was_written(found, tmp_path):
         ("Pong@many,ppo,1,5", "is no environment at a number of steps"),
         ("Pon@10,ppo,1,5", "the table has no environment 'Pon'. Did you mean 'Pong'?"),
         ("Pong@10,ppo,1,high", "'high' is not a number"),
+        ("Pong@10,ppo,1,1e308", "too extreme to be normalised"),
+        ("Pong@10,ppo,1,5\nPong@10,ppo,1,6", "stands in line 2 already"),
         ("Pong@10,nobody,1,5", "holds no score of an algorithm that is searched"),
     ],
 )
@@ -71,8 +73,14 @@ def test_wrong_rows_are_refused(found, tmp_path, row, said):
 
 def test_a_table_of_another_kind_is_refused_by_its_columns(found, tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="lacks the columns env_id, algo, score; it has a, b"):
+    with pytest.raises(InputError, match="lacks the columns env_id, algo, seed, score; it has a, b"):
         with_early(found.problem, tmp_path / "x.csv")
+
+
+def test_what_is_excluded_is_excluded_early_too(found, tmp_path):
+    early = with_early(found.problem, table(tmp_path / "early.csv", f"Pong@10,{found.problem.algos[2]},1,5"))
+    assert excluded_with(early, ("Pong",)) == ("Pong", "Pong", "Pong@10")
+    assert excluded_with(early, (ENV,)) == (ENV, ENV)
 
 
 def test_names_are_split_at_the_last_at():

@@ -119,3 +119,21 @@ def test_only_web_links_are_kept(url, link):
 def test_the_scores_of_another_grid_are_refused(read):
     with pytest.raises(DatasetError, match="of another grid"):
         read("a,E9,ppo,1,10,100,")
+
+
+def test_scores_budgets_and_the_number_of_seeds_are_those_that_were_searched(read):
+    seeds = read(*ROWS)
+    assert seeds.scores.shape == (2, 3, 2)
+    assert seeds.scores[0, :, 0].tolist() == [10, 20, 30]
+    assert np.isnan(seeds.scores[0, :, 1]).all()  # budgets differ
+    assert seeds.budgets == {"E1": 100}
+    assert seeds.n_seeds == 2
+
+
+def test_budgets_of_other_trainings_than_searched_are_not_taken(read):
+    assert read("a,E1,ppo,1,11,100,").budgets == {}
+
+
+def test_a_table_without_a_usable_score_has_no_number_of_seeds(read):
+    assert read("b,E2,ppo,1,7,100,", "b,E2,ppo,2,8,999,").n_seeds is None
+    assert read("a,E1,ppo,1,,100,").n_seeds is None

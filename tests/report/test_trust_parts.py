@@ -7,7 +7,7 @@ import pytest
 
 from rlhpc.report import trust_parts
 from rlhpc.search import Settings, subset_errors
-from rlhpc.search.trust import BEST, Given, Kind, Plan, hold_out_each, redo
+from rlhpc.search.trust import BEST, Given, Kind, Plan, alike, hold_out_each, redo
 
 
 def test_unselected_subsets_have_their_median_error_between_the_bounds(found):
@@ -16,7 +16,8 @@ def test_unselected_subsets_have_their_median_error_between_the_bounds(found):
     pairs = np.array([(i, j) for i in range(5) for j in range(i + 1, 5)])
     errors = np.sort(subset_errors(problem, settings, pairs))
     assert part["low"] <= errors[4] <= part["high"]  # the lower of the middle two of 10
-    assert trust_parts.unselected_part({"histogram": []}) is None
+    for changed in ({"histogram": []}, {"exhaustive": False}, {"rank_by": "in_sample"}):  # a beam's are no sample of all
+        assert trust_parts.unselected_part({**found.head, **changed}) is None
 
 
 def test_intervals_are_as_wide_as_residuals_of_the_others(found):
@@ -54,11 +55,15 @@ def test_without_predictions_there_are_no_intervals(found):
     assert math.isnan(level)
 
 
+def alike_part(problem, subset):
+    return trust_parts.alike_part(problem, alike(problem, subset))
+
+
 def test_what_is_alike_is_named_and_told(found):
     problem = found.problem
     X, y = problem.X.copy(), problem.y.copy()
     X[2], y[0], y[1] = X[1] + 1e-6, X[0, 3], X[1, 4]
-    part = trust_parts.alike_part(type(problem)(**{**vars(problem), "X": X, "y": y}), (3, 4))
+    part = alike_part(type(problem)(**{**vars(problem), "X": X, "y": y}), (3, 4))
     assert part["algos"][0]["algos"] == [*problem.algos[1:3]]
     own = [
         algo for algo, row, value in zip(problem.algos, X, y, strict=True) if any(abs(row[env] - value) < 1e-9 for env in (3, 4))
@@ -69,7 +74,7 @@ def test_what_is_alike_is_named_and_told(found):
     assert f"{len(own)} of 6 targets" in part["told"][0]
     assert " and ".join(problem.algos[1:3]) in part["told"][1]
     far = type(problem)(**{**vars(problem), "y": problem.y + 50})
-    assert trust_parts.alike_part(far, (3, 4)) == {"algos": [], "targets": [], "n_targets": 0, "told": []}
+    assert alike_part(far, (3, 4)) == {"algos": [], "n_different": 6, "targets": [], "n_targets": 0, "told": []}
 
 
 def test_seed_noise_counts_the_searches_that_choose_the_same(found):
@@ -82,11 +87,12 @@ def test_seed_noise_counts_the_searches_that_choose_the_same(found):
 
     given = Given(problem, found.settings, plan, rescore, seeds)
     redone = redo(given, [one for one in given.replicates if one.kind is Kind.RESAMPLED])
-    part = trust_parts.seed_noise_part(redone, found.subset)
+    part = trust_parts.seed_noise_part(given, redone, found.subset)
     same = sum(one.best.subset == found.subset for one in redone)
     assert part["same_subset_share"] == same / 30
     errors = sorted(one.best.cv_mse for one in redone)
     assert errors[0] <= part["cv_mse_low"] <= part["cv_mse_high"] <= errors[-1]
     assert f"of {len(redone)} searches choose the same subset" in part["told"]
     assert "±" in part["told"]
-    assert trust_parts.seed_noise_part([], found.subset) is None
+    assert "(30 of 30 scores are of several)" in part["told"]
+    assert trust_parts.seed_noise_part(given, [], found.subset) is None

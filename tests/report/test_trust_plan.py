@@ -22,18 +22,12 @@ def test_flags_make_a_plan_and_the_rest_is_by_default(found):
     assert trust_plan.read_plan(parsed(), found.problem, found.settings) == Plan(n_permutations=5040)
 
 
-def test_words_make_the_same_flags():
-    args = parsed("--permutations", "7", "--pairs", "0", "--subsamples", "4")
-    values = trust_plan.given_values(args)
-    assert (
-        trust_plan.given_values(parsed(*trust_plan.words(values)))
-        == values
-        == {
-            "n_permutations": 7,
-            "n_pairs": 0,
-            "n_subsamples": 4,
-        }
-    )
+def test_words_make_the_same_plan(found):
+    problem, settings = found.problem, found.settings
+    plan = Plan(n_permutations=7, n_pairs=0, n_subsamples=4, seed=9, n_outer_folds=2)
+    args = parsed(*trust_plan.words(problem, settings, plan))
+    assert trust_plan.read_plan(args, problem, settings) == plan
+    assert trust_plan.words(problem, settings, trust_plan.read_plan(parsed(), problem, settings)) == []
 
 
 def test_every_wrong_value_is_told(found):
@@ -43,8 +37,8 @@ def test_every_wrong_value_is_told(found):
 
 
 def test_too_long_says_how_long_and_what_to_do():
-    assert trust_plan.too_long(3600, 1.0, ["DATASET"]) == ""
-    said = trust_plan.too_long(9000, 1.0, ["DATASET", "--subset-size", "7"])
+    assert trust_plan.too_long(3600, 1.0, ["table.csv"]) == ""
+    said = trust_plan.too_long(9000, 1.0, ["a table.csv", "--subset-size", "7", "--trust"])
     assert "about 2 hours" in said
-    assert "sbatch slurm/subset_search.sh DATASET --subset-size 7 --trust" in said
+    assert "sbatch slurm/subset_search.sh 'a table.csv' --subset-size 7 --trust." in said
     assert "--max-hours 3." in said

@@ -11,7 +11,6 @@ from rlhpc.report.trust_tables import (
     improvement_rows,
     interval_of,
     null_rows,
-    share_error,
     stability_rows,
 )
 
@@ -40,15 +39,9 @@ def test_null_that_was_not_drawn_has_no_row(trust):
     assert [row["name"] for row in null_rows(trust)] == ["shuffled targets"]
 
 
-def test_error_of_a_share_is_that_of_so_many_draws():
-    assert share_error(0.5, 100) == 0.05
-    assert share_error(0.2, 50) == pytest.approx(math.sqrt(0.2 * 0.8 / 50))
-    assert share_error(1.0, 50) == 0.0
-
-
 def test_error_beside_a_way_covers_every_share_in_it(trust):
     for row in stability_rows(trust):
-        assert all(share_error(one["share"], row["n_searches"]) <= row["standard_error"] for one in row["envs"])
+        assert row["standard_error"] == 0.5 / math.sqrt(row["n_searches"])
 
 
 def test_environments_stand_by_how_often_they_were_chosen_and_unchosen_ones_have_zero():

@@ -42,4 +42,5 @@ def test_seed_noise_is_told(found):
     seeds = found.problem.scores[:, None] + rng.normal(0, 1, (6, 3, 5))
     given = Given(found.problem, found.settings, Plan(n_permutations=0, n_resamples=9), lambda _: found.problem, seeds)
     trust = trust_record(found, TrustInput(given, redo(given, given.replicates)))
-    assert "of 9 searches choose the same subset" in describe(trust).splitlines()[-1]
+    assert "of 9 searches choose the same subset" in describe(trust).splitlines()[-2]
+    assert describe(trust).splitlines()[-1] == "What is random here was drawn with --trust-seed 0."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlhpc.report.seeds import SeedScores
-from rlhpc.report.trust_work import choose_plan, complete, stored_redone, trust_given
+from rlhpc.report.trust_work import choose_plan, complete, read_stored, trust_given
 from rlhpc.results.coverage import KEEP_ALL
 from rlhpc.search.trust import Kind, Plan, redo
 from rlhpc.search.trust.redone_file import write_redone
@@ -32,39 +32,50 @@ def test_permuted_columns_have_a_target_of_their_own(given):
     assert not np.allclose(sorted(problem.y), sorted(given.problem.y))
 
 
+def write(tmp_path, given):
+    return write_redone(tmp_path / "redone.npz", given, 0, redo(given, given.replicates))
+
+
 def test_what_is_stored_is_not_redone(given, tmp_path):
     whole = tuple(redo(given, given.replicates))
-    path = write_redone(tmp_path / "redone.npz", given, 0, whole)
-    stored = stored_redone(path, given)
-    assert complete(given, stored, lambda missing: pytest.fail(f"redone: {missing}")) == whole
+    known = read_stored(write_redone(tmp_path / "redone.npz", given, 0, whole)).found(given)
+    assert complete(given, known, lambda missing: pytest.fail(f"redone: {missing}")) == whole
 
 
 def test_seeds_that_come_later_are_redone_alone(given, with_seeds, tmp_path):
-    path = write_redone(tmp_path / "redone.npz", given, 0, redo(given, given.replicates))
-    stored, asked = stored_redone(path, with_seeds), []
-    whole = complete(with_seeds, stored, lambda missing: asked.extend(missing) or redo(with_seeds, missing))
+    known, asked = read_stored(write(tmp_path, given)).found(with_seeds), []
+    whole = complete(with_seeds, known, lambda missing: asked.extend(missing) or redo(with_seeds, missing))
     assert {one.kind for one in asked} == {Kind.RESAMPLED}
     assert whole == tuple(redo(with_seeds, with_seeds.replicates))
 
 
 def test_nothing_is_taken_from_a_file_of_anything_else(given, tmp_path):
-    path = write_redone(tmp_path / "redone.npz", given, 0, redo(given, given.replicates))
+    path = write(tmp_path, given)
     others = (
         replace(given, settings=replace(given.settings, n_folds=3)),
         replace(given, plan=replace(PLAN, seed=1)),
         replace(given, problem=replace(given.problem, y=given.problem.y + 1)),
     )
-    assert [stored_redone(path, other) for other in others] == [{}, {}, {}]
+    assert [read_stored(path).found(other) for other in others] == [{}, {}, {}]
     path.write_bytes(b"PK")
-    assert stored_redone(path, given) == {}
-    assert stored_redone(tmp_path / "absent.npz", given) == {}
+    for absent in (path, tmp_path / "absent.npz"):
+        assert read_stored(absent).found(given) == {}
+        assert read_stored(absent).may_be_replaced(given)
+
+
+def test_what_a_cluster_has_done_is_not_lost_to_a_look(given, with_seeds, tmp_path):
+    stored = read_stored(write(tmp_path, with_seeds))
+    assert stored.may_be_replaced(with_seeds)
+    assert not stored.may_be_replaced(given)  # which has no seeds drawn anew
+    assert not stored.may_be_replaced(replace(given, plan=replace(PLAN, n_permutations=3)))
+    assert stored.may_be_replaced(replace(given, settings=replace(given.settings, n_folds=3)))  # another search
+    assert set(stored.found(given)) == set(given.replicates)
 
 
 def test_plan_is_that_of_what_is_stored_unless_flags_say_otherwise(given, found, tmp_path):
     problem, settings = found.problem, found.settings
-    path = tmp_path / "redone.npz"
-    assert choose_plan(path, problem, settings, {}) == Plan(n_permutations=5040)
-    write_redone(path, given, 0, redo(given, given.replicates))
-    assert choose_plan(path, problem, settings, {}) == PLAN
-    assert choose_plan(path, problem, settings, {"n_pairs": 9}) == replace(PLAN, n_pairs=9)
-    assert choose_plan(path, problem, replace(settings, n_folds=3), {}) == Plan(n_permutations=5040)
+    assert choose_plan(read_stored(tmp_path / "redone.npz"), problem, settings, {}) == Plan(n_permutations=5040)
+    stored = read_stored(write(tmp_path, given))
+    assert choose_plan(stored, problem, settings, {}) == PLAN
+    assert choose_plan(stored, problem, settings, {"n_pairs": 9}) == replace(PLAN, n_pairs=9)
+    assert choose_plan(stored, problem, replace(settings, n_folds=3), {}) == Plan(n_permutations=5040)

@@ -15,7 +15,8 @@ POINTS = tuple(Point(n, 5, 0.01, 0.03, 0.001, 0.4) for n in (10, 20))
 
 
 def evidence(verdict, honest=HONEST, **changed):
-    return replace(Evidence(verdict, honest, "", 0.0035, 7, 7), **changed)
+    made = Evidence(verdict, honest, "", 0.0035, 7, 7, honest.n_predicted if honest else 0)
+    return replace(made, **{"shuffled": null(0.01, exact=True), "permuted": null(0.01, exact=True), **changed})
 
 
 def null(p, *, exact):
@@ -67,6 +68,11 @@ def test_what_a_promising_subset_lacks_is_said():
     assert not any(word in sound for word in ("luck", "too small", "too few"))
 
 
+def test_chance_that_was_not_asked_for_is_said():
+    said = sentences(evidence(PROMISING, GOOD, permuted=None))
+    assert "Whether chance does as well was not asked (--permutations)." in said
+
+
 def test_exact_claims_are_not_divided_by():
     assert "which is exact, is not kept" in " ".join(sentences(evidence(PROMISING, GOOD, claimed=0.0)))
 
@@ -74,6 +80,8 @@ def test_exact_claims_are_not_divided_by():
 def test_too_few_tested_algorithms_are_said_to_be_too_few():
     assert any("7 tested algorithms are too few" in one for one in sentences(evidence(DO_NOT_USE)))
     twenty = evidence(DO_NOT_USE, replace(HONEST, n_predicted=20), n_algos=20, n_complete=20)
+    copies = evidence(PROMISING, replace(GOOD, n_predicted=24), n_algos=24, n_complete=24, n_different=4)
+    assert any("24 tested algorithms, of which 4 are different" in one for one in sentences(copies))
     assert not any("too few" in one for one in sentences(twenty))
 
 
@@ -101,7 +109,7 @@ def test_reason_for_no_figure_is_given():
         (SampleSize((), None), 40, "is not known"),
         (SampleSize(POINTS, None), 25, "cannot be told"),
         (SampleSize(POINTS, 20), 25, "About 20 algorithms are enough"),
-        (SampleSize(POINTS, 47), 25, "It takes about 47 algorithms"),
+        (SampleSize(POINTS, 47, extrapolated=True), 25, "It takes about 47 algorithms"),
     ],
 )
 def test_number_of_algorithms_is_told_with_where_it_comes_from(size, n_algos, said):
@@ -109,3 +117,4 @@ def test_number_of_algorithms_is_told_with_where_it_comes_from(size, n_algos, sa
     assert said in told
     assert "2 times too small" in told
     assert ("10 to 20 of them" in told) == bool(size.points)
+    assert ("the line through their errors" in told) == size.extrapolated

@@ -40,13 +40,13 @@ def test_extensions_equal_trying_all_environments_one_by_one(make_problem, refer
 
 def test_nothing_can_be_added_to_all_environments(make_problem):
     problem = make_problem(n_algos=8, n_envs=3)
-    found = extend(problem, Settings(3), (0, 1, 2), [HeldOut(row, (0, 1, 2), 0.1, 1.0, 1.0) for row in range(8)])
+    found = extend(problem, Settings(3), (0, 1, 2), [HeldOut(row, (row,), (0, 1, 2), 0.1, 1.0, 1.0) for row in range(8)])
     assert (found.best, found.n_compared, found.mse, found.extended_mse) == ((), 0, None, None)
 
 
 def test_nothing_is_added_that_would_fit_perfectly(make_problem):
     problem = make_problem(n_algos=5, n_envs=7)
-    held_outs = [HeldOut(row, (0, 1, 2), 0.1, 1.0, 1.0) for row in range(5)]
+    held_outs = [HeldOut(row, (row,), (0, 1, 2), 0.1, 1.0, 1.0) for row in range(5)]
     found = extend(problem, Settings(3), (0, 1, 2), held_outs)
     assert len(found.best) == 4  # four parameters of five algorithms; of the four that are left, none
     assert found.n_compared == 0

@@ -59,7 +59,7 @@ def check_regression(regression, expected):
 def test_it_holds_the_environments_that_predictions_need_and_no_other(make_problem):
     problem = make_problem(n_algos=9, n_envs=12, missing=0.05, seed=1)
     rivals = [(1, 8), (5, 8), (0, 5), (1, 8), (3, 11), (1, 8), (1, 5), (0, 8), (1, 8)]
-    held_outs = [HeldOut(row, rival, 0.1, np.nan if row == 4 else 1.0, 1.0) for row, rival in enumerate(rivals)]
+    held_outs = [HeldOut(row, (row,), rival, 0.1, np.nan if row == 4 else 1.0, 1.0) for row, rival in enumerate(rivals)]
     budgets = {problem.env_ids[0]: 10, "another": 20}
     predictor = make_predictor(problem, Settings(2), (5, 8), held_outs, budgets=budgets)
     assert columns(problem, predictor.env_ids) == [5, 8, 0, 1]
@@ -86,7 +86,7 @@ def test_making_it_twice_gives_the_same_to_the_bit(make_problem):
 
 
 def guesses(problem, subset):
-    return [HeldOut(row, subset, 0.1, 1.0, 1.0) for row in range(len(problem.y))]
+    return [HeldOut(row, (row,), subset, 0.1, 1.0, 1.0) for row in range(len(problem.y))]
 
 
 def test_of_a_large_subset_each_part_is_the_best_inside_the_one_before(make_problem, reference):

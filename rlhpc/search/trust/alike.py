@@ -28,10 +28,13 @@ class Alike:
         With one of them left out, the other all but gives its scores away.
     targets : tuple of (int, int)
         Rows and columns of the chosen subset where the target is that environment's own score.
+    families : tuple of int, length n_algos
+        The first row of those that an algorithm is like, directly or through others; its own if there is none.
     """
 
     algos: tuple[tuple[int, int, float], ...]
     targets: tuple[tuple[int, int], ...]
+    families: tuple[int, ...]
 
 
 def alike(problem: Problem, subset: Sequence[int]) -> Alike:
@@ -43,7 +46,17 @@ def alike(problem: Problem, subset: Sequence[int]) -> Alike:
     subset : sequence of int
         Columns of the chosen subset.
     """
-    return Alike(_near_pairs(problem.X), _own_scores(problem, subset))
+    pairs = _near_pairs(problem.X)
+    return Alike(pairs, _own_scores(problem, subset), _families(pairs, len(problem.y)))
+
+
+def _families(pairs: Sequence[tuple[int, int, float]], n_algos: int) -> tuple[int, ...]:
+    """Return the first row of the connected part that each algorithm is in."""
+    first = list(range(n_algos))
+    for one, other, _ in pairs:
+        old, new = sorted((first[one], first[other]), reverse=True)
+        first = [new if family == old else family for family in first]
+    return tuple(first)
 
 
 def _near_pairs(X: Floats) -> tuple[tuple[int, int, float], ...]:
@@ -62,6 +75,6 @@ def _near_pairs(X: Floats) -> tuple[tuple[int, int, float], ...]:
 
 
 def _own_scores(problem: Problem, subset: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return rows and columns where the target is the environment's own log score."""
-    own = np.abs(problem.X[:, list(subset)] - problem.y[:, None]) <= EQUAL
+    """Return rows and columns where the target is the environment's own log score; not where both were below 0 and count as 0."""
+    own = (np.abs(problem.X[:, list(subset)] - problem.y[:, None]) <= EQUAL) & (problem.y[:, None] > 0)
     return tuple((int(row), int(subset[place])) for row, place in np.argwhere(own))

@@ -33,6 +33,8 @@ class HeldOut:
     ----------
     row : int
         Of the algorithm.
+    held_with : tuple of int
+        Rows that were held out with it, itself among them.
     subset : tuple of int
         Columns of the best subset without it; empty if no subset was searchable.
     cv_mse : float
@@ -44,6 +46,7 @@ class HeldOut:
     """
 
     row: int
+    held_with: tuple[int, ...]
     subset: tuple[int, ...]
     cv_mse: float
     predicted: float
@@ -126,8 +129,9 @@ def held_outs(given: Given, every: Sequence[Redone]) -> HeldOuts:
         for chosen in one.chosen:
             nothing = np.full(len(problem.y), np.nan)
             predicted = predict(problem, given.settings, chosen.subset, others) if chosen.subset else nothing
-            for row in np.delete(np.arange(len(problem.y)), others).tolist():
-                held_out = HeldOut(row, chosen.subset, chosen.cv_mse, float(predicted[row]), baseline)
+            out = tuple(np.delete(np.arange(len(problem.y)), others).tolist())
+            for row in out:
+                held_out = HeldOut(row, out, chosen.subset, chosen.cv_mse, float(predicted[row]), baseline)
                 found[chosen.choice, chosen.subset_size][row] = held_out
     return {key: tuple(rows[row] for row in sorted(rows)) for key, rows in found.items()}
 

@@ -43,16 +43,19 @@ class Null:
 
     @property
     def standard_error(self) -> float:
-        """The Monte-Carlo error of p; 0 if it is exact.
-
-        Of a binomial share with one success and one failure more than there were (Agresti and Coull, 1998, Approximate is better
-        than exact for interval estimation of binomial proportions), so that it is not 0 where all draws agree.
-        """
-        if self.exact:
-            return 0.0
+        """The Monte-Carlo error of p; 0 if it is exact."""
         n_draws = len(self.draws)
-        share = (self.p * (n_draws + 1)) / (n_draws + 2)  # p counts one success more already
-        return math.sqrt(share * (1 - share) / n_draws)
+        return 0.0 if self.exact else share_error(round(self.p * (n_draws + 1)) - 1, n_draws)
+
+
+def share_error(n_hits: int, n_draws: int) -> float:
+    """Return the standard error of a share that was drawn.
+
+    That of one hit and one miss more than there were (Agresti and Coull, 1998, Approximate is better than exact for interval
+    estimation of binomial proportions), so that it is not 0 where all draws agree.
+    """
+    share = (n_hits + 1) / (n_draws + 2)
+    return math.sqrt(share * (1 - share) / n_draws)
 
 
 def permutation_null(given: Given, every: Sequence[Redone], kind: Kind, claimed: float) -> Null | None:

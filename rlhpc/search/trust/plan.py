@@ -18,6 +18,7 @@ from rlhpc.search.whole import n_to_search
 Ints = NDArray[np.int64]
 
 MIN_ALGOS = 4  # below, a search without one of them has two algorithms or fewer to choose and check thousands of subsets by
+MOST = 100_000  # of anything: a Monte-Carlo error that is small enough for every purpose
 MOST_COLUMN_PERMUTATIONS = 1_000  # there are too many to try all, and more than these say little
 MIN_TO_SUBSAMPLE = 10  # algorithms, of fewer than which parts say nothing
 SUBSAMPLES = (5, 7, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960)  # algorithms in a part
@@ -27,8 +28,8 @@ DRAWS = (
     (20_000, (5_040, 200, 200, 20)),  # all orders of 7 algorithms, as the thesis had
     (1_000_000, (1_000, 200, 200, 20)),
     (10_000_000, (200, 50, 50, 5)),
-    (2**63, (40, 20, 20, 3)),
 )
+FEWEST = (40, 20, 20, 3)  # of larger searches
 N_FOLD_SEEDS = 20
 
 
@@ -44,7 +45,7 @@ class Plan:
         Orders of the target; all there are, if these are no more. As many tables with every column permuted, at most
         `MOST_COLUMN_PERMUTATIONS`.
     n_fold_seeds : int
-        Other folds of the cross-validation.
+        Other folds of the cross-validation, by the seeds after that of the settings.
     n_pairs : int
         Pairs of algorithms left out; all, if there are no more.
     n_resamples : int
@@ -52,7 +53,7 @@ class Plan:
     n_subsamples : int
         Parts of the algorithms of every size.
     seed : int
-        What all of these are drawn with.
+        What all others of these are drawn with.
     """
 
     n_outer_folds: int = 0
@@ -76,9 +77,11 @@ class Plan:
 
     def _faults(self) -> Iterator[str]:
         for field in fields(self):
-            if getattr(self, field.name) < 0:
-                name = field.name.removeprefix("n_").replace("_", " ")
-                yield f"{name} {getattr(self, field.name)} is negative: give 0, to leave it out, or more."
+            value, name = getattr(self, field.name), field.name.removeprefix("n_").replace("_", " ")
+            if value < 0:
+                yield f"{name} {value} is negative: give 0, to leave it out, or more."
+            elif field.name != "seed" and value > MOST:
+                yield f"{name} {value} is too much: give at most {MOST:,}."
         if self.n_outer_folds == 1:
             yield "1 outer fold would hold out all algorithms: give 0, for each by itself, or at least 2."
         if self.seed > MAX_SEED:
@@ -121,7 +124,7 @@ def make_plan(problem: Problem, settings: Settings, **given: int | None) -> Plan
         With everything that is wrong with these.
     """
     n_subsets = n_to_search(problem, settings)
-    n_draws = next(n_draws for most, n_draws in DRAWS if n_subsets <= most)
+    n_draws = next((n_draws for most, n_draws in DRAWS if n_subsets <= most), FEWEST)
     chosen = dict(zip(("n_permutations", "n_pairs", "n_resamples", "n_subsamples"), n_draws, strict=True))
     return Plan(**(chosen | {name: value for name, value in given.items() if value is not None}))
 

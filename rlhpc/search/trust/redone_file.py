@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def origin_of(given: Given) -> Origin:
     """Return what these searches are redone on."""
     seeds = "" if given.seed_scores is None else digest(np.nan_to_num(given.seed_scores, nan=-1e308).tolist())
     n_replicates = len(given.replicates)
-    return Origin(problem_hash(given.problem), seeds, given.settings, given.plan, __version__, n_replicates)
+    unpriced = replace(given.problem, costs=np.full(len(given.problem.env_ids), np.nan), cost_unit="")
+    return Origin(problem_hash(unpriced), seeds, given.settings, given.plan, __version__, n_replicates)
 
 
 def share(given: Given, shard_index: int = 0, n_shards: int = 1) -> tuple[int, tuple[Replicate, ...]]:
@@ -159,20 +160,34 @@ def read_shares(folder: Path, given: Given, n_shards: int) -> tuple[Redone, ...]
 
 
 def write_share(folder: Path, given: Given, shard_index: int, n_shards: int, redone: Sequence[Redone]) -> Path:
-    """Write one shard's share under its name."""
+    """Write one shard's share under its name; a former one is replaced, so ask `stored_shares` first."""
     start, _ = share(given, shard_index, n_shards)
     return write_redone(_path(folder, shard_index, n_shards), given, start, redone)
 
 
 def stored_shares(folder: Path, given: Given, shard_indices: Iterable[int], n_shards: int) -> list[int]:
-    """Return those of some shards whose share of the replicates is stored, sound and of these very searches."""
-    stored = []
+    """Return those of some shards whose share of the replicates is stored, sound and of these very searches.
+
+    Raises
+    ------
+    IncompleteSearchError
+        If one of their names is taken by a sound share of other searches; with all such: hours of work are not overwritten.
+    """
+    stored, strangers, ours = [], [], origin_of(given)
     for index in shard_indices:
         try:
-            _read_share(folder, given, index, n_shards)
+            found = read_redone(_path(folder, index, n_shards))
         except IncompleteSearchError:
             continue
-        stored.append(index)
+        if found.origin != ours:
+            strangers.append(f"{shard_name(index, n_shards)} ({difference(found.origin, ours)})")
+        elif _is_share(found, given, index, n_shards):
+            stored.append(index)
+    if strangers:
+        named = spell_names(strangers)
+        raise IncompleteSearchError(
+            f"'{folder}' holds redone searches of something else: {named}. Give another --out, or delete that folder."
+        )
     return stored
 
 
@@ -183,12 +198,18 @@ def _path(folder: Path, shard_index: int, n_shards: int) -> Path:
 def _read_share(folder: Path, given: Given, shard_index: int, n_shards: int) -> RedoneFile:
     """Read one shard's share; refuse one of anything else."""
     path = _path(folder, shard_index, n_shards)
-    found, (start, replicates) = read_redone(path), share(given, shard_index, n_shards)
+    found = read_redone(path)
     if found.origin != origin_of(given):
         raise IncompleteSearchError(f"'{path}' is of {difference(found.origin, origin_of(given))}. Delete it and redo it.")
-    if found.start != start or tuple(one.replicate for one in found.redone) != replicates:
+    if not _is_share(found, given, shard_index, n_shards):
         raise IncompleteSearchError(f"'{path}' holds another shard's share: it was renamed. Delete it and redo it.")
     return found
+
+
+def _is_share(found: RedoneFile, given: Given, shard_index: int, n_shards: int) -> bool:
+    """Tell whether a file holds the very share of a shard; it does not if it was renamed."""
+    start, replicates = share(given, shard_index, n_shards)
+    return found.start == start and tuple(one.replicate for one in found.redone) == replicates
 
 
 def difference(theirs: Origin, ours: Origin) -> str:

@@ -50,11 +50,15 @@ class SampleSize:
     points : tuple of Point
         In increasing number of algorithms; empty if there were too few to search parts.
     needed : int or None
-        The number from which the claimed error is at most `OPTIMISM` times too small; None if it cannot be told.
+        The number from which the claimed error is at most `OPTIMISM` times too small, at least `ENOUGH_ALGOS`; None if it cannot
+        be told.
+    extrapolated : bool
+        Whether it lies beyond the points, on the line through their errors.
     """
 
     points: tuple[Point, ...]
     needed: int | None
+    extrapolated: bool = False
 
 
 def sample_size(given: Given, every: Sequence[Redone], honest: Honest | None, claimed: float) -> SampleSize:
@@ -74,10 +78,10 @@ def sample_size(given: Given, every: Sequence[Redone], honest: Honest | None, cl
             parts[len(given.rows(one.replicate))].append(_errors(given, one))
     points = [point for n_algos, errors in sorted(parts.items()) if (point := _point(n_algos, np.array(errors))) is not None]
     if points and honest is not None and honest.n_predicted:
-        n_algos = len(given.problem.y)
+        left = [len(given.rows(one.replicate)) for one in every if one.replicate.kind is Kind.WITHOUT]
         error = math.nan  # the algorithms left out share all others: no error over parts
-        points.append(Point(n_algos - 1, n_algos, claimed, honest.mse, error, honest.baseline_mse))
-    return SampleSize(tuple(points), _needed(points, len(given.problem.y)))
+        points.append(Point(min(left), len(left), claimed, honest.mse, error, honest.baseline_mse))
+    return SampleSize(tuple(points), *_needed(points, len(given.problem.y)))
 
 
 def _errors(given: Given, one: Redone) -> tuple[float, float, float]:
@@ -102,24 +106,24 @@ def _point(n_algos: int, errors: np.ndarray[tuple[int, int], np.dtype[np.float64
     return Point(n_algos, n_draws, claimed, honest, spread, guess)
 
 
-def _needed(points: Sequence[Point], n_algos: int) -> int | None:
-    """Return from how many algorithms on a claimed error is believable.
+def _needed(points: Sequence[Point], n_algos: int) -> tuple[int | None, bool]:
+    """Return from how many algorithms on a claimed error is believable, and whether that is extrapolated.
 
     The first point from which on all are; else where the line of log(optimism - 1) against log(algorithms), by least squares,
     would reach that. Without points, what a real table needed (`BELIEVABLE_ALGOS`), or some more than there are.
     """
     if not points:
-        return BELIEVABLE_ALGOS if n_algos < BELIEVABLE_ALGOS else None
+        return (BELIEVABLE_ALGOS if n_algos < BELIEVABLE_ALGOS else None), False
     believable = [point.honest_mse <= max(OPTIMISM * point.claimed_mse, NEGLIGIBLE * point.guess_mse) for point in points]
     if believable[-1]:
         first = len(points) - believable[::-1].index(False) if False in believable else 0
-        return max(points[first].n_algos, ENOUGH_ALGOS)
+        return max(points[first].n_algos, ENOUGH_ALGOS), False
     known = [point for point in points if point.claimed_mse > 0 and point.honest_mse > point.claimed_mse]
     if len(known) < 2:
-        return None
+        return None, False
     x = np.log([point.n_algos for point in known])
     slope, level = np.polyfit(x, np.log([point.honest_mse / point.claimed_mse - 1 for point in known]), 1)
     reached = (math.log(OPTIMISM - 1) - level) / slope if slope < 0 else math.inf
     if not reached <= math.log(MOST_EXTRAPOLATED * n_algos):
-        return None
-    return max(math.ceil(round(math.exp(reached), DIGITS)), n_algos + 1)
+        return None, False
+    return max(math.ceil(round(math.exp(reached), DIGITS)), n_algos + 1, ENOUGH_ALGOS), True

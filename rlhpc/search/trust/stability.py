@@ -52,7 +52,8 @@ def _counted(given: Given, every: Sequence[Redone]) -> Iterator[Stability]:
         subsets = [one.best.subset for one in every if one.replicate.kind is kind]
         if not subsets:
             continue
-        exact = kind is Kind.WITHOUT or (kind is Kind.WITHOUT_TWO and given.plan.all_pairs(n_algos))
+        each = kind is Kind.WITHOUT and given.count(kind) == n_algos
+        exact = each or (kind is Kind.WITHOUT_TWO and given.plan.all_pairs(n_algos))
         n_searches = len(subsets)
         envs = Counter(column for subset in subsets for column in subset)
         whole = Counter(subset for subset in subsets if subset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rlhpc.search.trust.held_out import Honest
 from rlhpc.search.trust.null import Null
 
@@ -22,13 +24,14 @@ NEGLIGIBLE = 0.01  # of the squared error of guessing, below which optimism does
 RULE = (
     f"'{NO_FIGURE}' if the search cannot be redone without each algorithm; else '{DO_NOT_USE}' if the honest MSE is not below "
     f"that of guessing the mean of the other algorithms, or if the claimed MSE is no better than chance makes it (p above "
-    f"{SIGNIFICANT:g}, for shuffled targets or for permuted environments); else '{SOUND}' if at least {ENOUGH_ALGOS} algorithms "
-    f"were tested, the honest MSE is at most {HALF_OF_GUESSING:g} of guessing's, and at most {OPTIMISM:g} times the claimed one "
-    f"(or {NEGLIGIBLE:g} of guessing's); else '{PROMISING}'."
+    f"{SIGNIFICANT:g}, for shuffled targets or for permuted environments); else '{SOUND}' if both were asked for, at least "
+    f"{ENOUGH_ALGOS} algorithms were tested that are not nearly the same as another one of them, the honest MSE is at most "
+    f"{HALF_OF_GUESSING:g} of guessing's, and at most {OPTIMISM:g} times the claimed one (or {NEGLIGIBLE:g} of guessing's); else "
+    f"'{PROMISING}'."
 )
 
 
-def judge(honest: Honest | None, claimed: float, nulls: tuple[Null | None, ...] = ()) -> str:
+def judge(honest: Honest | None, claimed: float, nulls: Sequence[Null | None], n_different: int) -> str:
     """Return the verdict that `RULE` gives.
 
     Parameters
@@ -37,8 +40,10 @@ def judge(honest: Honest | None, claimed: float, nulls: tuple[Null | None, ...] 
         None if the search was not redone.
     claimed : float
         The CV error of the chosen subset.
-    nulls : tuple of Null or None
-        Those that were drawn.
+    nulls : sequence of Null or None
+        Of shuffled targets and of permuted columns; None for one that was not drawn.
+    n_different : int
+        Tested algorithms, each family of nearly equal ones counted once; see `rlhpc.search.trust.alike.Alike`.
     """
     if honest is None or not honest.n_predicted:
         return NO_FIGURE
@@ -46,4 +51,4 @@ def judge(honest: Honest | None, claimed: float, nulls: tuple[Null | None, ...] 
         return DO_NOT_USE
     accurate = honest.mse <= HALF_OF_GUESSING * honest.baseline_mse
     kept = honest.mse <= max(OPTIMISM * claimed, NEGLIGIBLE * honest.baseline_mse)
-    return SOUND if accurate and kept and honest.n_predicted >= ENOUGH_ALGOS else PROMISING
+    return SOUND if accurate and kept and None not in nulls and n_different >= ENOUGH_ALGOS else PROMISING

@@ -31,6 +31,25 @@ def test_variants_of_one_algorithm_are_named_the_nearest_first(make_problem):
     assert [pair[:2] for pair in found.algos] == [(1, 9), (3, 7)]
     assert found.algos[0][2] == 0.0
     assert 0 < found.algos[1][2] < 0.1
+    assert found.families == (0, 1, 2, 3, 4, 5, 6, 3, 8, 1)
+    assert alike(problem, [0]).families == tuple(range(10))
+
+
+def test_families_are_connected_through_others(make_problem):
+    problem = make_problem(n_algos=12, n_envs=8, seed=2)
+    X = problem.X.copy()
+    for row in (2, 5, 9):  # each near the one before, the ends further apart
+        X[row] = X[0] + 0.004 * row
+    found = alike(replace(problem, X=X), [0])
+    assert [found.families[row] for row in (0, 2, 5, 9)] == [0, 0, 0, 0]
+
+
+def test_scores_that_both_count_as_zero_are_not_a_targets_own(make_problem):
+    problem = make_problem(n_algos=6, n_envs=4)
+    X, y = problem.X.copy(), problem.y.copy()
+    X[2, 1] = y[2] = 0.0
+    X[3, 1] = y[3] = 1.5
+    assert alike(replace(problem, X=X, y=y), [1]).targets == ((3, 1),)
 
 
 def test_algorithms_without_a_common_environment_are_not_alike(make_problem):

@@ -111,6 +111,7 @@ def test_outer_folds_hold_out_their_algorithms_together(make_problem, reference)
     for one in held_outs(given, redone)[BEST, 2]:
         others = np.flatnonzero(folds != folds[one.row])
         assert len(others) == 6
+        assert sorted([*one.held_with, *others]) == list(range(9))
         error, subset = reference.search(problem.X[others], problem.y[others], 2, n_folds=4)[0]
         assert (one.subset, one.baseline) == (tuple(subset), pytest.approx(problem.y[others].mean()))
         assert one.cv_mse == pytest.approx(error)

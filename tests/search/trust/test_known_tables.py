@@ -13,6 +13,7 @@ from rlhpc.search.trust import (
     Given,
     Kind,
     Plan,
+    alike,
     held_outs,
     honest_errors,
     judge,
@@ -29,12 +30,19 @@ def verdict(problem, settings, rescore):
     claimed = search(problem, settings)[0].cv_mse[0]
     honest = honest_errors(problem, held_outs(given, redone)[BEST, settings.subset_size])
     nulls = tuple(permutation_null(given, redone, kind, claimed) for kind in (Kind.SHUFFLED, Kind.PERMUTED))
-    return judge(honest, claimed, nulls), nulls
+    n_different = len(set(alike(problem, (0,)).families))
+    return judge(honest, claimed, nulls, n_different), nulls
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_generating_subset_of_sixty_algorithms_is_sound(generated, seed):
-    found, nulls = verdict(generated(seed=seed), Settings(3), None)
+    problem = generated(seed=seed)
+    fixed = np.random.default_rng(seed + 100).normal(size=60)
+
+    def rescore(scores):  # a target that chance does not give away: it is made of more than the scores
+        return replace(problem, X=scores, y=np.sort(problem.y)[np.argsort(np.argsort(scores[:, 0] + fixed))], scores=scores)
+
+    found, nulls = verdict(replace(problem, scores=problem.X), Settings(3), rescore)
     assert (found, nulls[0].p) == (SOUND, 1 / 40)
 
 
@@ -61,3 +69,14 @@ def test_a_target_of_noise_is_not_to_be_used(make_problem, seed):
     problem = make_problem(n_algos=60, n_envs=12, seed=seed)
     found, _ = verdict(replace(problem, y=np.random.default_rng(seed + 500).normal(2, 1, size=60)), Settings(3), None)
     assert found == DO_NOT_USE
+
+
+def test_variants_of_four_algorithms_are_not_sound(make_problem, rescored):
+    rng = np.random.default_rng(3)
+    problem = make_problem(n_algos=24, n_envs=12, seed=1)
+    kinds = 2 + rng.normal(size=(4, 12))
+    scores = np.repeat(kinds, 6, axis=0) + 0.01 * rng.normal(size=(24, 12))
+    problem = rescored(problem, scores)
+    found, _ = verdict(problem, Settings(3), lambda changed: rescored(problem, changed))
+    assert len(set(alike(problem, (0,)).families)) == 4
+    assert found != SOUND

@@ -9,10 +9,19 @@ from rlhpc.search.trust import Plan, make_plan, why_no_figure
 
 def test_every_fault_of_a_plan_is_told():
     with pytest.raises(InputError) as caught:
-        Plan(n_outer_folds=1, n_pairs=-1, n_permutations=-5, seed=2**40)
+        Plan(n_outer_folds=1, n_pairs=-1, n_permutations=-5, n_resamples=10**9, seed=2**40)
     said = str(caught.value)
-    assert all(text in said for text in ("pairs -1 is negative", "permutations -5", "1 outer fold", "seed 1099511627776 is out"))
-    assert len(caught.value.faults) == 4
+    assert all(
+        text in said
+        for text in (
+            "pairs -1 is negative",
+            "permutations -5",
+            "resamples 1000000000 is too much",
+            "1 outer fold",
+            "seed 1099511627776 is out",
+        )
+    )
+    assert len(caught.value.faults) == 5
 
 
 def test_larger_searches_are_redone_less_often(make_problem):

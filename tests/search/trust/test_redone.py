@@ -85,7 +85,37 @@ def test_every_missing_damaged_or_foreign_share_is_told(given, make_problem, tmp
     assert "0002-of-0005.npz' cannot be read" in said
     assert "0003-of-0005.npz' is of other scores of single seeds" in said
     assert "0004-of-0005.npz' holds another shard's share" in said
-    assert stored_shares(tmp_path, given, range(5), 5) == []
+    with pytest.raises(IncompleteSearchError, match=r"redone searches of something else: 0003-of-0005 \(other scores of single"):
+        stored_shares(tmp_path, given, range(5), 5)
+    assert stored_shares(tmp_path, given, (0, 1, 2, 4), 5) == []
+
+
+def test_what_environments_cost_does_not_count(given, tmp_path):
+    whole = redo(given, given.replicates)
+    write_share(tmp_path, given, 0, 1, whole)
+    priced = Given(
+        type(given.problem)(**{**vars(given.problem), "costs": np.arange(1.0, 7), "cost_unit": "hours"}),
+        *(given.settings, given.plan, given.rescore, given.seed_scores),
+    )
+    assert stored_shares(tmp_path, priced, [0], 1) == [0]
+    assert read_shares(tmp_path, priced, 1) == tuple(whole)
+
+
+def test_every_flipped_byte_is_damage_or_does_no_harm(given, tmp_path):
+    few = given.replicates[:6]
+    path = write_redone(tmp_path / "redone.npz", given, 0, redo(given, few))
+    sound, rng = path.read_bytes(), np.random.default_rng(0)
+    read, refused = 0, 0
+    for place in rng.choice(len(sound), 400, replace=False):
+        flipped = bytearray(sound)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        try:
+            read_redone(path)
+            read += 1
+        except IncompleteSearchError:
+            refused += 1
+    assert refused > read
 
 
 def test_difference_names_the_rules_that_differ(given, tmp_path):

@@ -43,32 +43,42 @@ def test_last_point_is_that_of_all_algorithms(make_problem):
     assert (last.n_algos, last.claimed_mse, last.honest_mse, last.guess_mse) == (11, 0.125, honest.mse, honest.baseline_mse)
 
 
+def test_outer_folds_are_points_of_their_own_size(make_problem):
+    problem, settings = make_problem(n_algos=12, n_envs=5, seed=6), Settings(2, n_folds=4)
+    given = Given(problem, settings, Plan(n_outer_folds=4, n_permutations=0, n_pairs=0, n_subsamples=2))
+    redone = redo(given, given.replicates)
+    honest = honest_errors(problem, held_outs(given, redone)[BEST, 2])
+    last = sample_size(given, redone, honest, 0.125).points[-1]
+    assert (last.n_algos, last.n_draws) == (9, 4)
+
+
 def point(n_algos, factor):
     return Point(n_algos, 10, 0.01, 0.01 * factor, 0.001, 0.1)
 
 
 def test_needed_is_the_first_point_from_which_on_errors_are_believable():
-    assert _needed([point(20, 5), point(30, 1.9), point(40, 1.5)], 50) == 30
-    assert _needed([point(20, 1.5), point(30, 2.1), point(40, 1.5)], 50) == 40
-    assert _needed([point(7, 1.2), point(20, 1.1)], 50) == 20  # with fewer it is luck
+    assert _needed([point(20, 5), point(30, 1.9), point(40, 1.5)], 50) == (30, False)
+    assert _needed([point(20, 1.5), point(30, 2.1), point(40, 1.5)], 50) == (40, False)
+    assert _needed([point(7, 1.2), point(20, 1.1)], 50) == (20, False)  # with fewer it is luck
 
 
 def test_needed_is_extrapolated_along_the_line_of_the_points():
     def power(n):
         return 1 + (n / 100) ** -1.5  # reaches 2 at 100 algorithms
 
-    assert _needed([point(n, power(n)) for n in (10, 20, 30, 40)], 50) == 100
-    assert _needed([point(n, 5 + n) for n in (10, 20, 30)], 50) is None  # more do not help
-    assert _needed([point(n, 1 + (n / 1e5) ** -1.5) for n in (10, 20, 30)], 50) is None  # too far away
+    assert _needed([point(n, power(n)) for n in (10, 20, 30, 40)], 50) == (100, True)
+    assert _needed([point(n, 5 + n) for n in (10, 20, 30)], 50) == (None, False)  # more do not help
+    assert _needed([point(n, 1 + (n / 1e5) ** -1.5) for n in (10, 20, 30)], 50) == (None, False)  # too far away
+    assert _needed([point(n, 1 + (n / 13) ** -1.5) for n in (5, 7, 10)], 12) == (20, True)  # with fewer it is luck
 
 
 def test_without_points_another_table_gives_the_number():
-    assert _needed([], 7) == 30
-    assert _needed([], 40) is None
+    assert _needed([], 7) == (30, False)
+    assert _needed([], 40) == (None, False)
 
 
 def test_errors_that_are_negligible_beside_guessing_are_believable():
-    assert _needed([Point(20, 10, 1e-12, 1e-6, 1e-7, 1.0), Point(30, 10, 1e-12, 1e-6, 1e-7, 1.0)], 50) == 20
+    assert _needed([Point(20, 10, 1e-12, 1e-6, 1e-7, 1.0), Point(30, 10, 1e-12, 1e-6, 1e-7, 1.0)], 50) == (20, False)
 
 
 def test_a_generating_subset_needs_few_algorithms(generated):

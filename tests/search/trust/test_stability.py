@@ -28,6 +28,12 @@ def test_shares_are_those_of_the_searches(make_problem, reference):
     assert (found[Kind.WITHOUT_TWO].n_searches, found[Kind.WITHOUT_TWO].exact) == (28, True)
 
 
+def test_outer_folds_are_a_sample_of_what_could_be_left_out(make_problem):
+    given = Given(make_problem(n_algos=9, n_envs=5), Settings(2), Plan(n_outer_folds=3, n_permutations=0, n_pairs=0))
+    one = stability(given, redo(given, given.replicates))[0]
+    assert (one.kind, one.n_searches, one.exact) == (Kind.WITHOUT, 3, False)
+
+
 def test_generating_subset_is_found_in_nearly_all_folds(generated):
     problem = generated()
     given = Given(problem, Settings(3), Plan(n_permutations=0, n_pairs=100, n_subsamples=0))

@@ -43,15 +43,23 @@ def null(p):
     ],
 )
 def test_verdict_follows_its_rule(changed, claimed, p, verdict):
-    assert judge(replace(SOUND_ONE, **changed), claimed, tuple(null(one) for one in p)) == verdict
+    honest = replace(SOUND_ONE, **changed)
+    assert judge(honest, claimed, [null(one) for one in p], honest.n_predicted) == verdict
 
 
-def test_nulls_that_were_not_drawn_do_not_count():
-    assert judge(SOUND_ONE, 0.06, (None, None)) == judge(SOUND_ONE, 0.06) == SOUND
+def test_without_asking_for_chance_nothing_is_sound():
+    assert judge(SOUND_ONE, 0.06, [null(0.01), null(0.01)], 30) == SOUND
+    assert judge(SOUND_ONE, 0.06, [None, null(0.01)], 30) == judge(SOUND_ONE, 0.06, [null(0.01), None], 30) == PROMISING
+    assert judge(SOUND_ONE, 0.06, [None, null(0.2)], 30) == DO_NOT_USE
+
+
+def test_copies_of_few_algorithms_are_not_sound():
+    nulls = [null(0.01), null(0.01)]
+    assert [judge(SOUND_ONE, 0.06, nulls, n_different) for n_different in (19, 20)] == [PROMISING, SOUND]
 
 
 def test_verdict_without_a_figure_is_no_figure():
-    assert judge(None, 0.06) == NO_FIGURE
+    assert judge(None, 0.06, [], 30) == NO_FIGURE
 
 
 def test_rule_names_every_verdict_and_its_numbers():
