@@ -121,9 +121,9 @@ def _data(
 
 def _text(predictor: Predictor, new: NewScores, predictions: Mapping[str, Prediction]) -> str:
     """Return the answer for people."""
-    blocks = []
+    blocks = [*prediction_text.describe_verdict(predictor)]
     for algo, prediction in predictions.items():
-        known = " (one of the algorithms that the subset was chosen with)" if algo in predictor.known else ""
+        known = " (by its name one of the algorithms that the subset was chosen with)" if algo in predictor.known else ""
         blocks.append("\n".join([*([f"{algo}{known}"] if algo else []), prediction_text.describe(prediction)]))
     missing = dict.fromkeys(env_id for prediction in predictions.values() for env_id in prediction.missing)
     notes = [prediction_text.describe_next(predictor, [*missing]), *prediction_text.describe_budgets(predictor)]

@@ -15,7 +15,8 @@ files written to DIR:
                 figure is not known
   report.html   the same and more for people; one file, opens offline
   subset.json   the fitted subset: jobs/predict_benchmark.py predicts by it
-  redone.npz    the best subset of every redone search: a second report takes it from there
+  redone.npz    the best subset of every redone search: a second report takes it from there, and goes by the same flags unless
+                others are given; what is redone by flags of its own is not stored
 
 All figures come from redoing the whole search: without each algorithm and each two, with the target shuffled, with every
 environment's scores exchanged among the algorithms, with other folds, on parts of the algorithms, and with seeds drawn anew.
@@ -35,7 +36,7 @@ from pathlib import Path
 from rlhpc import command
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder, write_json, write_text
-from rlhpc.report import search_coverage, search_rules, trust_plan, trust_text
+from rlhpc.report import search_coverage, search_rules, search_time, trust_plan, trust_text
 from rlhpc.report.page import make_report, render
 from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
@@ -51,7 +52,7 @@ from rlhpc.search.trust.redone_file import write_redone
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("folder", type=Path, metavar="DIR", help="folder of a finished search")
+    built.add_argument("folder", type=command.path, metavar="DIR", help="folder of a finished search")
     built.add_argument(
         "--scores", type=Path, metavar="FILE", help="table of one row a training, for what seeds do to all figures"
     )
@@ -85,8 +86,8 @@ def main(args: argparse.Namespace) -> None:
     trust_input = _redo(args, found, given, stored)
     trust = trust_record(found, trust_input, seeds)
     paths = [
-        *_write_redone(folder, trust_input, stored),
-        *_write_predictor(found, trust_input, seeds, folder),
+        *([] if trust_plan.given_values(args) else _write_redone(folder, trust_input, stored)),
+        *_write_predictor(found, trust_input, seeds, trust["headline"], folder),
         write_json(folder.trust, trust),
         write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found, plan)))),
     ]
@@ -102,19 +103,18 @@ def _redo(args: argparse.Namespace, found: FoundSearch, given: Given, stored: St
     no_figure, n_threads = why_no_figure(given.problem, given.settings, given.plan) or "", command.n_threads(args)
     if no_figure:
         return TrustInput(given, (), no_figure)
+    if args.max_hours == 0:
+        return TrustInput(given, (), "It was left out, as --max-hours 0 asked.")
     known = stored.found(given)
     n_missing = len(given.replicates) - len(known)
     if n_missing:
-        if args.max_hours == 0:
-            return TrustInput(given, (), "It was left out, as --max-hours 0 asked.")
-        seconds, scores = (
-            trust_plan.seconds_of(given, n_missing, n_threads),
-            ["--scores", str(args.scores)] if args.scores else [],
-        )
+        seconds = trust_plan.seconds_of(given, n_missing, n_threads)
+        scores = ["--scores", str(args.scores)] if args.scores else []
         trusting = ["--trust", *scores, *trust_plan.words(given.problem, given.settings, given.plan)]
         search = [*_search_words(found, args.folder), *trusting]
         if no_figure := trust_plan.too_long(seconds, args.max_hours, search):
             return TrustInput(given, (), no_figure)
+        search_time.tell(seconds)
 
     def redo_missing(missing: Sequence[Replicate]) -> list[Redone]:
         with subsets_bar(n_redone_subsets(given, missing)) as report:
@@ -129,10 +129,12 @@ def _write_redone(folder: SearchFolder, trust: TrustInput, stored: Stored) -> It
         yield write_redone(folder.redone, trust.given, 0, trust.redone)
 
 
-def _write_predictor(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None, folder: SearchFolder) -> Iterator[Path]:
+def _write_predictor(
+    found: FoundSearch, trust: TrustInput, seeds: SeedScores | None, verdict: str, folder: SearchFolder
+) -> Iterator[Path]:
     """Write the fitted subset, if it can be; else remove that of an earlier search."""
     try:
-        predictor = predictor_of(found, trust, seeds)
+        predictor = predictor_of(found, trust, seeds, verdict)
     except InputError as error:
         folder.predictor.unlink(missing_ok=True)
         print(f"No {folder.predictor.name}: {error}", file=sys.stderr)

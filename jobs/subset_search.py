@@ -101,7 +101,9 @@ def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     built.add_argument("dataset", type=Path, metavar="DATASET", help="a CSV table of scores")
-    built.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: logs/search/NAME, see below)")
+    built.add_argument(
+        "--out", type=command.path, metavar="DIR", help="folder for the results (default: logs/search/NAME, see below)"
+    )
     add_flags(built)
     command.add_threads(built)
     search_time.add_flag(built)

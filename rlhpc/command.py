@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 from rlhpc.errors import RlhpcError
 
+MOST_FAULTS = 20  # that are printed
 INTERRUPTED = 130  # what a shell reports for a command ended by Ctrl-C
 
 
@@ -39,6 +40,13 @@ def parser(doc: str) -> argparse.ArgumentParser:
     built.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     built.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return built
+
+
+def path(text: str) -> Path:
+    """Return a path that a flag names; an empty one, as of a variable that is not set, would be the folder that we are in."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; is a variable not set? Give a path, or '.' for this folder")
+    return Path(text)
 
 
 def add_threads(built: argparse.ArgumentParser) -> None:
@@ -120,9 +128,17 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
     except (RlhpcError, OSError) as error:  # of a full disk, say, the system's own words are clear
         if args.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_shortened(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 1)
     return code
+
+
+def _shortened(error: Exception) -> str:
+    """Spell an error; of very many faults, such as one a row of a wrong table, the first."""
+    faults = getattr(error, "faults", ())
+    if len(faults) <= MOST_FAULTS:
+        return str(error)
+    return "\n".join([*faults[:MOST_FAULTS], f"... and {len(faults) - MOST_FAULTS} more."])
 
 
 class _PatientOutput(io.TextIOBase):

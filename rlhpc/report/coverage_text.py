@@ -50,7 +50,7 @@ def _remedy(record: Mapping[str, Any]) -> str:
         return f"{', and '.join(remedies)}."
     return (
         f"{FLAGS['correction']} needs {MIN_REFERENCES} algorithms with every score, and there are {record['n_complete']}; "
-        f"{FLAGS['min_algo']} would leave too few. Add scores, or search each benchmark on its own."
+        f"{FLAGS['min_algo']} would leave too few. Add scores, or search a table of each benchmark."
     )
 
 

@@ -124,6 +124,12 @@ def _worth(extensions: Extensions) -> Iterator[str]:
         yield f"But one more, {told}, did not lower the MSE: {change}. Rather add algorithms to the table."
 
 
+def describe_verdict(predictor: Predictor) -> Iterator[str]:
+    """Say how far the subset is to be trusted, where that is known."""
+    if predictor.origin.verdict:
+        yield f"The report on this subset says: {predictor.origin.verdict}."
+
+
 def describe_budgets(predictor: Predictor) -> Iterator[str]:
     """Say which budgets scores on the subset must be of, and where that is not known."""
     budgets = [

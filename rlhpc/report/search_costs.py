@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +50,12 @@ def add_flags(built: argparse.ArgumentParser) -> None:
     costs.add_argument(
         "--cost-algo", metavar="ALGO", help="the training of this algorithm (default: the mean over those that are searched)"
     )
-    costs.add_argument("--max-cost", type=float, metavar="COST", help="name the best subset that costs no more, too")
+    costs.add_argument(
+        "--max-cost",
+        type=float,
+        metavar="COST",
+        help="name the best subset of which one training on each environment costs no more, too",
+    )
 
 
 def flag_faults(args: argparse.Namespace) -> Iterator[str]:
@@ -149,9 +155,11 @@ def _wanted_algos(table: Table, problem: Problem, given: str | None) -> set[str]
 
 def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, dict[str, list[float]]]) -> None:
     """Add the costs of a table, by environment and algorithm; what is wrong with it is noted in the table."""
-    env = env_column(table)
+    env, lines = env_column(table), dict[str, int]()
     for row in table.rows:
         algo = row.cells.get("algo", "")
+        if not {"algo", "seed"} & {*table.columns} and lines.setdefault(row.cells[env], row.line) != row.line:
+            table.fault(row, env, f"stands in line {lines[row.cells[env]]} already; give each environment one row")
         if algos is None or algo in algos:
             cost = table.number(row, column)
             if math.isfinite(cost) and not LOWEST <= cost <= HIGHEST:
@@ -225,5 +233,6 @@ def describe(front: Mapping[str, Any], max_cost: float | None) -> Iterator[str]:
             f"No subset costs {max_cost:g} {unit} or less: the cheapest costs {points[0]['cost']:.4g}."
             if point is None
             else f"The best of at most {max_cost:g} {unit}: {', '.join(point['subset'])} ({point['cost']:.4g} {unit}, CV MSE "
-            f"{point['cv_mse']:.3g})."
+            f"{point['cv_mse']:.3g}). For a report on it, search it alone: --subset-size {len(point['subset'])} --force "
+            f"{shlex.join(point['subset'])}"
         )

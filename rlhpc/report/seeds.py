@@ -59,7 +59,8 @@ class SeedScores:
     notes : tuple of str
         What a reader must know: rows left out, means that are not those of the search.
     scores : array of shape (n_algos, n_seeds, n_envs)
-        Raw scores of single seeds in the order of the problem; NaN where there is none, or seeds are not averaged.
+        Raw scores of single seeds in the order of the problem; NaN where there is none, seeds are not averaged, or their mean is
+        not the one that was searched.
     budgets : mapping of str to int
         The budget of every environment of which all trainings have the same, and the means are those that were searched.
     """
@@ -150,7 +151,7 @@ def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -
     changed = _changed(intervals, problem)
     notes = tuple(_notes(len(rows), kept, intervals, changed, name))
     sound = [score for score in kept if (score.env_id, score.algo) not in changed]
-    return SeedScores(intervals, notes, _array(kept, mixed, problem), _budgets(sound))
+    return SeedScores(intervals, notes, _array(sound, mixed, problem), _budgets(sound))
 
 
 def _array(kept: Sequence[Score], mixed: Mapping[Cell, str], problem: Problem) -> Floats:

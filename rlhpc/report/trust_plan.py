@@ -7,14 +7,19 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 
+from rlhpc.errors import InputError
 from rlhpc.report.search_time import spell_seconds
 from rlhpc.search import Problem, Settings, estimate_seconds
 from rlhpc.search.trust import Given, Plan, make_plan
 
+FEWEST_PERMUTATIONS = 20  # with fewer, not one as good is p > 0.05
 MAX_HOURS = 1.0  # of a report; more is for a cluster
 FLAGS: Mapping[str, tuple[str, str]] = {  # attribute of `Plan` -> its flag, and help
     "n_outer_folds": ("--outer-folds", "hold out the algorithms in so many parts (default: one by one)"),
-    "n_permutations": ("--permutations", "shuffled targets, and tables with permuted columns; all orders, if these are no more"),
+    "n_permutations": (
+        "--permutations",
+        "shuffled targets, all orders if these are no more; and as many tables with permuted columns, at most 1,000",
+    ),
     "n_fold_seeds": ("--fold-seeds", "other seeds of the folds"),
     "n_pairs": ("--pairs", "pairs of algorithms left out; all, if these are no more"),
     "n_resamples": ("--resamples", "tables of resampled seeds"),
@@ -31,8 +36,21 @@ def add_flags(built: argparse.ArgumentParser) -> None:
 
 
 def given_values(args: argparse.Namespace) -> dict[str, int]:
-    """Return the attributes of `Plan` that a command line names."""
-    return {name: value for name in FLAGS if (value := getattr(args, f"trust_{name}")) is not None}
+    """Return the attributes of `Plan` that a command line names.
+
+    Raises
+    ------
+    InputError
+        If there are too few permutations for any p-value to be small.
+    """
+    values = {name: value for name in FLAGS if (value := getattr(args, f"trust_{name}")) is not None}
+    if 0 < values.get("n_permutations", 0) < FEWEST_PERMUTATIONS:
+        n = values["n_permutations"]
+        raise InputError(
+            f"--permutations {n}: p would be {1 / (n + 1):.2g} at least, and could not tell chance. Give {FEWEST_PERMUTATIONS} "
+            "or more; or 0, to leave them out."
+        )
+    return values
 
 
 def read_plan(args: argparse.Namespace, problem: Problem, settings: Settings) -> Plan:

@@ -12,7 +12,7 @@ import numpy as np
 from rlhpc.errors import InputError
 from rlhpc.report import trust_parts
 from rlhpc.report.case_study import to_score
-from rlhpc.report.coverage_text import coverage_told
+from rlhpc.report.coverage_text import coverage_told, coverage_warnings
 from rlhpc.report.score_statistics import statistics_record
 from rlhpc.report.search_early import split_early
 from rlhpc.report.search_folder import Claimed, FoundSearch
@@ -141,8 +141,8 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
     return dict(_plain(record))
 
 
-def predictor_of(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None = None) -> Predictor:
-    """Fit the chosen subset, for others to predict by; arguments as in `trust_record`.
+def predictor_of(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None, verdict: str) -> Predictor:
+    """Fit the chosen subset, for others to predict by; arguments as in `trust_record`, and its headline.
 
     Raises
     ------
@@ -162,13 +162,14 @@ def predictor_of(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         dataset=found.head["dataset"],
         dataset_sha256=found.head["dataset_sha256"],
         target=found.head["rules"]["target"],
+        verdict=verdict,
     )
 
 
 def _coverage(head: Mapping[str, Any], honest: Honest | None) -> dict[str, Any] | None:
     """Say what missing scores did to the search and to these figures; None if none is missing."""
     tested = (honest.n_predicted, honest.mse) if honest and honest.n_predicted else (None, None)
-    told = coverage_told(head["coverage"], *tested)
+    told = [*coverage_warnings(head["coverage"]), *coverage_told(head["coverage"], *tested)]
     return {"told": told} if told else None
 
 

@@ -16,6 +16,7 @@ from rlhpc.results.coverage import CoverageRules
 from rlhpc.search import Problem, Settings
 from rlhpc.search.trust import Given, Kind, Plan, Redone, Replicate, make_plan
 from rlhpc.search.trust.redone_file import RedoneFile, origin_of, read_redone
+from rlhpc.search.trust.replicates import same_draws
 
 Floats = NDArray[np.float64]
 
@@ -64,18 +65,20 @@ class Stored:
         return (theirs.problem_hash, theirs.settings, theirs.version) == (ours.problem_hash, ours.settings, ours.version)
 
     def found(self, given: Given) -> dict[Replicate, Redone]:
-        """Return those of a plan; those of resampled seeds only if the seeds are the same."""
-        if self.file is None or not self.is_of(given) or self.file.origin.plan != given.plan:
+        """Return those that another plan would redo to the same; of resampled seeds only if the seeds are the same."""
+        if self.file is None or not self.is_of(given):
             return {}
-        same_seeds = self.file.origin.seeds_hash == origin_of(given).seeds_hash
+        origin, ours = self.file.origin, origin_of(given)
+        kinds = {kind for kind in Kind if same_draws(kind, origin.plan, given.plan, len(given.problem.y))}
+        if origin.seeds_hash != ours.seeds_hash:
+            kinds -= {Kind.RESAMPLED}
         wanted = {*given.replicates}
-        every = {one.replicate: one for one in self.file.redone if one.replicate in wanted}
-        return {one: redone for one, redone in every.items() if same_seeds or one.kind is not Kind.RESAMPLED}
+        return {one.replicate: one for one in self.file.redone if one.replicate in wanted and one.replicate.kind in kinds}
 
     def may_be_replaced(self, given: Given) -> bool:
         """Tell whether the searches of a plan may take their place.
 
-        Not if they are of the same table by another plan, or hold more: what a cluster has done is not lost to a look.
+        Not if they are of the same table and hold more, or by another plan: what a cluster has done is not lost to a look.
         """
         if self.file is None or not self.is_of(given):
             return True

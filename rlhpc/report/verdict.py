@@ -55,7 +55,7 @@ def headline(evidence: Evidence) -> str:
         wanted = max(needed or 0, ENOUGH_ALGOS)
         if wanted > evidence.n_algos:
             return f"{PROMISING}, needs about {wanted} algorithms"
-        return f"{PROMISING}, not more"
+        return f"{PROMISING}, needs more algorithms" if needed is None else f"{PROMISING}, not more"
     return evidence.verdict
 
 
@@ -151,7 +151,7 @@ def told_size(size: SampleSize, n_algos: int) -> str:
     smallest, largest = size.points[0].n_algos, size.points[-1].n_algos
     seen = f"by searches on {smallest} to {largest} of them"
     if size.needed is None:
-        return f"How many algorithms it takes {believable} cannot be told {seen}: more do not help yet."
+        return f"How many algorithms it takes {believable} cannot be told {seen}: more than there are."
     line = " and the line through their errors" if size.extrapolated else ""
     if size.needed <= n_algos:
         return f"About {size.needed} algorithms are enough {believable}, {seen}{line}."

@@ -99,7 +99,9 @@ def log_scores(dataset: Dataset, correction: Correction = "none") -> LogScores:
         spans = dataset.reference_scores - dataset.random_scores
     unscored = [dataset.env_ids[env] for env in np.flatnonzero(np.all(np.isnan(scores), axis=0))]
     if unscored:
-        raise DatasetError(f"no algorithm has a score for {', '.join(unscored)}. Leave these environments out, or add scores.")
+        raise DatasetError(
+            f"no algorithm has a score for {', '.join(unscored)}. Take these rows out of the table, or add scores."
+        )
     beyond = ~np.isnan(scores) & ~(np.abs(normalised) <= MAX_FINITE)
     _refuse_extreme(dataset, beyond | ~np.isfinite(spans))
     scored = ~np.isnan(scores).all(axis=1)

@@ -18,12 +18,15 @@ class Origin:
         Of the table's bytes, and of what was made of it; see `rlhpc.search.problem.problem_hash`.
     target : str
         The rule of the benchmark score, in words.
+    verdict : str
+        How far the subset is to be trusted, in words; blank where that was not asked.
     """
 
     dataset: str
     dataset_sha256: str
     problem_sha256: str
     target: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def make_predictor(  # noqa: PLR0913 - what is told about the scores are keyword
     dataset: str = "",
     dataset_sha256: str = "",
     target: str = "",
+    verdict: str = "",
 ) -> Predictor:
     """Fit everything that predictions from the scores on a subset take.
 
@@ -52,7 +53,7 @@ def make_predictor(  # noqa: PLR0913 - what is told about the scores are keyword
         Environment -> agent steps, over all parallel environments, of the scores.
     n_seeds : int, optional
         Seeds that each score is the mean over.
-    dataset, dataset_sha256, target : str
+    dataset, dataset_sha256, target, verdict : str
         See `rlhpc.search.predictor.Origin`.
 
     Raises
@@ -65,7 +66,7 @@ def make_predictor(  # noqa: PLR0913 - what is told about the scores are keyword
     _refuse_faults(problem, usable, n_seeds)
     needed = list(dict.fromkeys([*chosen, *sorted(column for one in usable for column in one.subset)]))
     return Predictor(
-        origin=Origin(dataset, dataset_sha256, problem_hash(problem), target),
+        origin=Origin(dataset, dataset_sha256, problem_hash(problem), target, verdict),
         subset=_names(problem, chosen),
         envs=tuple(_env(problem, column, budgets or {}) for column in needed),
         known={algo: float(y) for algo, y in zip(problem.algos, problem.y, strict=True)},

@@ -109,7 +109,7 @@ def test_a_table_gives_a_prediction_for_every_algorithm(folder, predictor, tmp_p
     table = write_table(tmp_path / "scores.csv", rows)
     done = job(folder, "--scores", table)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "algo3 (one of the algorithms that the subset was chosen with)\nBenchmark score" in done.stdout
+    assert "algo3 (by its name one of the algorithms that the subset was chosen with)\nBenchmark score" in done.stdout
     assert "\n\nnew\nBenchmark score" in done.stdout
     assert "or without a score that would do: lost" in done.stdout
     assert "no use to this predictor: elsewhere" in done.stdout

@@ -68,18 +68,28 @@ def test_reporting_again_gives_the_same_bytes_whether_searches_are_stored_or_red
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_a_look_with_fewer_searches_leaves_the_stored_ones_alone(folder, tmp_path):
+def test_what_is_stored_is_what_the_usual_flags_redo_and_a_look_leaves_it_alone(folder, tmp_path):
     search = shutil.copytree(folder, tmp_path / "search", ignore=shutil.ignore_patterns("redone.npz"))
     scores = folder.parent / "scores.csv"
-    assert job("subset_report", search, "--scores", scores, "--permutations", 15, "--resamples", 5).returncode == 0
+    look = job("subset_report", search, "--permutations", 20, "--json")
+    assert str(search / "redone.npz") not in json.loads(look.stdout)["paths"]  # flags of its own: not stored
+    assert "--permutations 20" in (search / "report.html").read_text()
+    assert job("subset_report", search, "--scores", scores).returncode == 0
     stored = (search / "redone.npz").read_bytes()
-    for look in ([], ["--permutations", 3]):
-        done = job("subset_report", search, *look, "--json")
+    for flags in ([], ["--permutations", 25]):
+        done = job("subset_report", search, *flags, "--json")
         assert done.returncode == 0
         assert (search / "redone.npz").read_bytes() == stored
-        assert str(search / "redone.npz") not in json.loads(done.stdout)["paths"]
-        page = (search / "report.html").read_text()
-        assert f"--permutations {look[1] if look else 15} --resamples 5" in page  # what repeats this very report
+        assert ("--permutations" in (search / "report.html").read_text()) == bool(flags)
+
+
+def test_searches_that_the_search_has_redone_give_the_flags_of_the_report(folder, tmp_path):
+    table, out = folder.parent / "scores.csv", tmp_path / "search"
+    flags = ("--trust", "--permutations", 30, "--resamples", 5, "--trust-seed", 4)
+    assert job("subset_search", table, "--subset-size", 2, "--out", out, *flags).returncode == 0
+    trust = json.loads(job("subset_report", out, "--scores", table, "--json").stdout)
+    assert (trust["plan"]["n_permutations"], trust["plan"]["seed"], trust["seed_noise"]["n_draws"]) == (30, 4, 5)
+    assert "--permutations 30 --resamples 5 --trust-seed 4" in (out / "report.html").read_text()
 
 
 def test_scores_without_a_usable_seed_leave_their_figures_out(folder, tmp_path):
@@ -110,6 +120,11 @@ def test_commands_on_the_page_name_the_benchmarks_that_were_given(tmp_path):
     assert f"--out {tmp_path} --benchmarks atari100k\n" in (tmp_path / "report.html").read_text()
 
 
+def test_hours_of_zero_leave_stored_figures_out_too(folder):
+    assert job("subset_report", folder).returncode == 0
+    assert "Verdict: no trust figure" in job("subset_report", folder, "--max-hours", 0).stdout
+
+
 def test_limit_on_hours_leaves_the_honest_error_out_and_says_so(folder, tmp_path):
     search = shutil.copytree(folder, tmp_path / "search", ignore=shutil.ignore_patterns("redone.npz"))
     for hours, said in ((0, "--max-hours 0 asked"), (1e-9, "more than --max-hours 1e-09. Have a cluster do it")):
@@ -136,9 +151,9 @@ def test_seeds_give_noise_statistics_and_budgets(folder):
 
 
 def test_flags_change_what_is_redone(folder):
-    trust = json.loads(job("subset_report", folder, "--permutations", 11, "--trust-seed", 3, "--pairs", 0, "--json").stdout)
+    trust = json.loads(job("subset_report", folder, "--permutations", 21, "--trust-seed", 3, "--pairs", 0, "--json").stdout)
     null = trust["null"]["permuted_columns"]
-    assert (null["n_draws"], null["exact"]) == (11, False)
+    assert (null["n_draws"], null["exact"]) == (21, False)
     assert 0 < null["standard_error"] < 0.2
     assert [one["how"] for one in trust["stability"]] == ["without one"]
     assert job("subset_report", folder, "--permutations", -1).returncode == 2

@@ -532,7 +532,7 @@ def test_environments_stopped_early_are_candidates_that_cost_less(tmp_path):
 @pytest.mark.parametrize("n_shards", [3])
 def test_shards_with_trust_write_the_bytes_of_the_whole(tmp_path, n_shards):
     table = write_long(tmp_path / "scores.csv")
-    flags = ("--trust", "--permutations", 8, "--pairs", 4, "--resamples", 3, "--costs", table)
+    flags = ("--trust", "--permutations", 20, "--pairs", 4, "--resamples", 3, "--costs", table)
     search(table, tmp_path / "whole", *flags)
     out = tmp_path / "shards"
     for shard in range(n_shards):
@@ -555,10 +555,10 @@ def test_merge_with_trust_names_what_was_not_redone(tmp_path):
 
 def test_a_dry_run_with_trust_counts_the_searches_that_are_redone(tmp_path):
     table = write_long(tmp_path / "scores.csv")
-    done = run(table, "--dry-run", "--n-shards", 4, "--trust", "--permutations", 8, "--pairs", 4, "--resamples", 3, "--json")
+    done = run(table, "--dry-run", "--n-shards", 4, "--trust", "--permutations", 20, "--pairs", 4, "--resamples", 3, "--json")
     plan = json.loads(done.stdout)
-    assert plan["n_redone"] == 9 + 4 + 8 + 8 + 3
-    assert "They share 32 searches on changed tables" in plan["summary"]
+    assert plan["n_redone"] == 9 + 4 + 20 + 20 + 3
+    assert "They share 56 searches on changed tables" in plan["summary"]
 
 
 def test_missing_blocks_are_warned_of_and_the_flags_deal_with_them(tmp_path):
@@ -589,7 +589,9 @@ def test_missing_blocks_are_warned_of_and_the_flags_deal_with_them(tmp_path):
         (("--max-cost", 3), "--max-cost needs --costs FILE"),
         (("--permutations", 5), "go with --trust alone"),
         (("--trust", "--permutations", -5), "permutations -5 is negative"),
+        (("--trust", "--permutations", 19), "--permutations 19: p would be 0.05 at least"),
         (("--min-algo-coverage", 2), "--min-algo-coverage 2.0 is no share"),
+        (("--trust", "--trust-seed", -1), "seed -1 is out of range"),
         (("--trust", "--subset-size", 8), "subset size 8 is more than the 7 environments"),
         (("--trust", "--exclude", "Env 1", "--subset-size", 6, "--intercept"), None),
     ],
@@ -614,3 +616,23 @@ def test_costs_that_are_missing_or_wrong_are_all_named(table, tmp_path):
     assert "has no cost for Env 3, Env 4, Env 5, Env 6." in said
     assert "line 3, column 'hours': '0' is no cost" in said
     assert "line 4, column 'hours': '-4' is no cost" in said
+
+
+def test_an_empty_folder_name_is_refused(table):
+    done = run(table, "--out", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is a variable not set?" in done.stderr
+
+
+def test_many_faults_of_one_kind_are_counted(tmp_path):
+    rows = "".join(f"Nowhere@{steps},algo 0,1,5\n" for steps in range(1, 60))
+    (tmp_path / "early.csv").write_text(f"env_id,algo,seed,score\n{rows}")
+    said = refusal(write_long(tmp_path / "scores.csv"), "--early", tmp_path / "early.csv", "--out", tmp_path / "out")
+    assert said.splitlines()[-1] == "... and 39 more."
+    assert len(said.splitlines()) == 21
+
+
+def test_a_search_for_trust_that_takes_too_long_is_refused(tmp_path):
+    said = refusal(write_long(tmp_path / "scores.csv"), "--trust", "--max-hours", 1e-9, "--out", tmp_path / "out", "--beam", 2)
+    assert "--max-hours" in said
+    assert not (tmp_path / "out").exists()

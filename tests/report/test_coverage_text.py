@@ -57,7 +57,7 @@ def test_several_blocks_are_one_warning_and_no_remedy_is_named_that_the_table_do
     (warning,) = coverage_warnings(COMPLETE | {"n_algos": 5, "n_complete": 1, "blocks": [BLOCK, other]})
     assert warning.endswith(
         "--target-correction needs 3 algorithms with every score, and there are 1; --min-algo-coverage would leave too few. Add "
-        "scores, or search each benchmark on its own."
+        "scores, or search a table of each benchmark."
     )
 
 

@@ -109,6 +109,7 @@ def test_the_total_is_that_of_all_environments_whose_cost_is_known(problem):
         ("env_id,hours\nA,1\n", ("--cost-algo", "ppo"), "has no column algo"),
         ("env_id,algo,hours\nA,ppo,1\n", ("--cost-algo", "pp"), "has no such algorithm. Did you mean 'ppo'?"),
         ("env_id,hours\nA,much\n", (), "'much' is not a number"),
+        ("env_id,hours\nA,1\nA,2\n", (), "'A' stands in line 2 already"),
     ],
 )
 def test_tables_that_say_no_costs_are_refused(problem, tmp_path, text, words, said):

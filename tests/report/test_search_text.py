@@ -127,7 +127,9 @@ def test_cost_front_is_shown_with_the_best_that_is_affordable():
     with_front = SearchRecord(HEAD | {"front": {"unit": "hours", "total": 15.0, "points": points}}, (ranked("A"),), ())
     text = describe(with_front, 2.0)
     assert "subset (cost in hours; all 15)" in text
-    assert text.splitlines()[-1] == "The best of at most 2 hours: A (1.5 hours, CV MSE 0.2)."
+    assert text.splitlines()[-1] == (
+        "The best of at most 2 hours: A (1.5 hours, CV MSE 0.2). For a report on it, search it alone: --subset-size 1 --force A"
+    )
 
 
 def test_rules_other_than_the_usual_are_told():

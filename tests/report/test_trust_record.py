@@ -114,9 +114,10 @@ def test_statistics_of_seeds_are_in_it(found, trust):
 
 
 def test_predictor_has_the_subset_and_the_residuals_of_the_searches(found, trust):
-    predictor = predictor_of(found, trust)
+    predictor = predictor_of(found, trust, None, "sound")
+    assert predictor.origin.verdict == "sound"
     assert [env.env_id for env in predictor.envs if env.env_id in found.ranking[0].subset] == sorted(
         found.ranking[0].subset, key=[env.env_id for env in predictor.envs].index
     )
     with pytest.raises(InputError, match="It would take too long"):
-        predictor_of(found, TrustInput(trust.given, (), "It would take too long."))
+        predictor_of(found, TrustInput(trust.given, (), "It would take too long."), None, "")

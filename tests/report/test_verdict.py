@@ -42,6 +42,7 @@ def test_honest_error_stands_beside_that_of_guessing(verdict, honest, words):
         (evidence(PROMISING, GOOD, size=SampleSize((), 30)), "promising, needs about 30 algorithms"),
         (evidence(PROMISING, GOOD), "promising, needs about 20 algorithms"),
         (evidence(PROMISING, GOOD, size=SampleSize(POINTS, 30), n_algos=40), "promising, not more"),
+        (evidence(PROMISING, GOOD, size=SampleSize(POINTS, None), n_algos=40), "promising, needs more algorithms"),
         (evidence(SOUND, GOOD), "sound"),
         (evidence(NO_FIGURE, None), "no trust figure"),
     ],

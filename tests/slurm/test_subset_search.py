@@ -101,7 +101,7 @@ def test_one_sbatch_gives_the_bytes_of_the_unsharded_search(root, cluster, call,
 
 
 def test_searches_for_trust_figures_are_shared_by_the_shards(root, cluster, call, table, tmp_path):
-    flags = ("--trust", "--permutations", 10, "--pairs", 5)
+    flags = ("--trust", "--permutations", 20, "--pairs", 5)
     command = [sys.executable, root / "jobs/subset_search.py", table, "--out", tmp_path / "whole", *map(str, flags)]
     subprocess.run(command, check=True, capture_output=True)
     options = ("sbatch", f"--output={tmp_path}/slurm-%j.out")

@@ -78,13 +78,15 @@ class Plan:
     def _faults(self) -> Iterator[str]:
         for field in fields(self):
             value, name = getattr(self, field.name), field.name.removeprefix("n_").replace("_", " ")
+            if field.name == "seed":
+                continue
             if value < 0:
                 yield f"{name} {value} is negative: give 0, to leave it out, or more."
-            elif field.name != "seed" and value > MOST:
+            elif value > MOST:
                 yield f"{name} {value} is too much: give at most {MOST:,}."
         if self.n_outer_folds == 1:
             yield "1 outer fold would hold out all algorithms: give 0, for each by itself, or at least 2."
-        if self.seed > MAX_SEED:
+        if not 0 <= self.seed <= MAX_SEED:
             yield f"seed {self.seed} is out of range: give 0 to {MAX_SEED}."
 
     def outer_folds(self, n_algos: int) -> Ints:

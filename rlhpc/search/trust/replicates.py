@@ -142,6 +142,26 @@ class Given:
         return np.random.default_rng([self.plan.seed, CODES[replicate.kind], replicate.index])
 
 
+def same_draws(kind: Kind, one: Plan, other: Plan, n_algos: int) -> bool:
+    """Tell whether the replicates of a kind that two plans have in common, by their numbers, are the same tables."""
+    drawn = one.seed == other.seed
+    match kind:
+        case Kind.WITHOUT:
+            return bool((one.outer_folds(n_algos) == other.outer_folds(n_algos)).all())
+        case Kind.WITHOUT_TWO:
+            every = one.all_pairs(n_algos), other.all_pairs(n_algos)
+            return all(every) or (not any(every) and drawn and one.n_pairs == other.n_pairs)
+        case Kind.FOLD_SEED:
+            return True
+        case Kind.SHUFFLED:
+            every = one.all_orders(n_algos), other.all_orders(n_algos)
+            return all(every) or (not any(every) and drawn)
+        case Kind.PART:
+            return drawn and one.n_subsamples == other.n_subsamples
+        case _:
+            return drawn
+
+
 def has_several_seeds(seed_scores: Floats | None) -> bool:
     """Tell whether any algorithm has two seeds on an environment."""
     return seed_scores is not None and bool(((~np.isnan(seed_scores)).sum(axis=1) > 1).any())

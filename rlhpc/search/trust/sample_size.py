@@ -124,6 +124,6 @@ def _needed(points: Sequence[Point], n_algos: int) -> tuple[int | None, bool]:
     x = np.log([point.n_algos for point in known])
     slope, level = np.polyfit(x, np.log([point.honest_mse / point.claimed_mse - 1 for point in known]), 1)
     reached = (math.log(OPTIMISM - 1) - level) / slope if slope < 0 else math.inf
-    if not reached <= math.log(MOST_EXTRAPOLATED * n_algos):
+    if not math.log(n_algos) < reached <= math.log(MOST_EXTRAPOLATED * n_algos):  # also where the line denies the last points
         return None, False
-    return max(math.ceil(round(math.exp(reached), DIGITS)), n_algos + 1, ENOUGH_ALGOS), True
+    return max(math.ceil(round(math.exp(reached), DIGITS)), ENOUGH_ALGOS), True

@@ -70,6 +70,8 @@ def test_needed_is_extrapolated_along_the_line_of_the_points():
     assert _needed([point(n, 5 + n) for n in (10, 20, 30)], 50) == (None, False)  # more do not help
     assert _needed([point(n, 1 + (n / 1e5) ** -1.5) for n in (10, 20, 30)], 50) == (None, False)  # too far away
     assert _needed([point(n, 1 + (n / 13) ** -1.5) for n in (5, 7, 10)], 12) == (20, True)  # with fewer it is luck
+    rises = [point(7, 20), point(30, 1.2), point(59, 2.3)]  # the line says fewer than there are, and the last point denies it
+    assert _needed(rises, 60) == (None, False)
 
 
 def test_without_points_another_table_gives_the_number():
