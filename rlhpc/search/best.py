@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from rlhpc.errors import InputError
 from rlhpc.search.candidates import candidates
-from rlhpc.search.compiled.table import FREE_OF_COST, Costs, make_table
+from rlhpc.search.compiled.front import Prices, make_prices
+from rlhpc.search.compiled.table import make_table
 from rlhpc.search.compiled.tally import COMPARED, EXACT, N_BINS, N_RECOMPUTED, N_UNSEARCHABLE
 from rlhpc.search.costs import undominated, whole_costs
 from rlhpc.search.kernel import search_range
@@ -114,19 +115,28 @@ def find(  # noqa: PLR0913 - all that a search may vary
         nothing = np.empty(0, dtype=np.int64), np.empty(0), np.zeros(N_BINS, dtype=np.int64), np.empty(0, dtype=np.int64)
         return Found(subset_size, start, stop, 0, 0, *nothing)
     chosen, rules = candidates(problem, settings, subset_size), settings.rules(len(problem.y), in_sample=_in_sample(settings))
-    costs = None if _in_sample(settings) else whole_costs(problem)
-    priced = FREE_OF_COST if costs is None else Costs(costs.amounts, costs.groups)
-    table = make_table(problem.X, problem.y, chosen.forced, chosen.free, chosen.n_free, rules, priced)
+    table = make_table(problem.X, problem.y, chosen.forced, chosen.free, chosen.n_free, rules)
+    costs, prices = None if _in_sample(settings) else whole_costs(problem), None
+    if costs is not None:
+        searched = np.array(chosen.free, dtype=np.int64)[table.places]
+        prices = make_prices(costs.amounts, costs.groups, chosen.forced, searched, chosen.n_free)
     n_kept = min(settings.keep + MARGIN, stop - start)
-    tally = search_range(table, start, stop, n_kept, n_threads=n_threads, report=report)
+    tally = search_range(table, start, stop, n_kept, prices=prices, n_threads=n_threads, report=report)
     n_unsearchable, n_recomputed = int(tally.counts[N_UNSEARCHABLE]), int(tally.counts[N_RECOMPUTED])
-    n_points, n_lost = tally.front.counts.tolist()
+    found = tally.ranks, tally.errors, tally.histogram, _front_ranks(prices)
+    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, *found)
+
+
+def _front_ranks(prices: Prices | None) -> Ints:
+    """Return the ranks of a front."""
+    if prices is None:
+        return np.empty(0, dtype=np.int64)
+    n_points, n_lost = prices.front.counts.tolist()
     if n_lost:
         raise InputError(
             f"the cost front has more than {n_points:,} points: costs differ by too little. Round them, say to full hours."
         )
-    found = tally.ranks, tally.errors, tally.histogram, tally.front.ranks[:n_points].copy()
-    return Found(subset_size, start, stop, n_unsearchable, n_recomputed, *found)
+    return prices.front.ranks[:n_points].copy()
 
 
 def _in_sample(settings: Settings) -> bool:

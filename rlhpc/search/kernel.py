@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from rlhpc.search.compiled.exact import error_of
-from rlhpc.search.compiled.front import Front, is_beaten, make_front, offer
+from rlhpc.search.compiled.front import Prices, again, is_beaten, no_prices, offer
 from rlhpc.search.compiled.jit import compiled
 from rlhpc.search.compiled.lanes import bits
 from rlhpc.search.compiled.last_complete import leaves
@@ -62,7 +62,14 @@ SMALL_CHUNK = 2**12  # of less, a thread of its own costs more than it is worth
 
 
 def search_range(
-    table: Table, start: int, stop: int, n_kept: int, *, n_threads: int = 1, report: Callable[[int], object] = lambda _: None
+    table: Table,
+    start: int,
+    stop: int,
+    n_kept: int,
+    *,
+    prices: Prices | None = None,
+    n_threads: int = 1,
+    report: Callable[[int], object] = lambda _: None,
 ) -> Tally:
     """Search a range of subsets; any division into ranges, and any number of threads, gives the same bits.
 
@@ -73,6 +80,8 @@ def search_range(
         Half-open range of ranks in the order of the search, which is lexicographic in the columns of the table.
     n_kept : int
         How many of the best to keep.
+    prices : Prices or None
+        Its front is that of the range afterwards, if it was empty.
     n_threads : int
     report : callable
         Called with the number of subsets done since its last call; not by two threads at once.
@@ -87,7 +96,7 @@ def search_range(
     chunks, lock, over = iter(range(start, stop, length)), threading.Lock(), threading.Event()
 
     def work_off() -> Tally:
-        tally, work = make_tally(n_kept, _highest_cost(table)), make_work(table)
+        tally, work, own = make_tally(n_kept), make_work(table), no_prices() if prices is None else again(prices)
         try:
             while not over.is_set():
                 with lock:
@@ -95,12 +104,15 @@ def search_range(
                 if begin >= stop:
                     break
                 end = min(begin + length, stop)
-                scan(table, begin, end, tally, work)
+                scan(table, begin, end, tally, work, own)
                 with lock:
                     report(end - begin)
         except BaseException:
             over.set()
             raise
+        if prices is not None:
+            with lock:
+                _offer_all(prices, own)
         return tally
 
     if n_threads == 1:
@@ -123,29 +135,19 @@ def join_tallies(tallies: list[Tally], n_kept: int) -> Tally:
     order = np.lexsort((ranks, errors))[:n_kept]
     counts = np.sum([one.counts for one in tallies], axis=0)
     counts[N_KEPT] = len(order)
-    histogram, front = np.sum([one.histogram for one in tallies], axis=0), _join_fronts([one.front for one in tallies])
-    return Tally(errors[order], ranks[order], histogram, counts, front)
+    return Tally(errors[order], ranks[order], np.sum([one.histogram for one in tallies], axis=0), counts)
 
 
-def _highest_cost(table: Table) -> int:
-    """Return a cost that no subset exceeds; 0 if costs do not matter."""
-    return int(table.forced_paid.sum() + np.sort(table.costs)[-table.size :].sum()) if len(table.costs) else 0
-
-
-def _join_fronts(fronts: list[Front]) -> Front:
-    """Return the front of all subsets of several."""
-    if len(fronts) == 1:
-        return fronts[0]
-    joined = make_front(0, sum(int(one.counts[0]) for one in fronts))._replace(shift=63)
-    for one in fronts:
-        for place in range(one.counts[0]):
-            offer(joined, one.costs[place], one.errors[place], one.ranks[place])
-    joined.counts[1] = sum(int(one.counts[1]) for one in fronts)
-    return joined
+def _offer_all(prices: Prices, own: Prices) -> None:
+    """Put on a front what is on that of a part of the range."""
+    found = own.front
+    for place in range(found.counts[0]):
+        offer(prices.front, found.costs[place], found.errors[place], found.ranks[place])
+    prices.front.counts[1] += found.counts[1]
 
 
 @compiled
-def scan(table: Table, start: int, stop: int, tally: Tally, work: Work) -> None:
+def scan(table: Table, start: int, stop: int, tally: Tally, work: Work, prices: Prices) -> None:
     """Add the subsets from rank `start` to `stop` to a tally."""
     n_free, subset, rank = len(table.places), work.subset, start
     unrank(start, n_free, table.n_choose, subset)
@@ -154,14 +156,14 @@ def scan(table: Table, start: int, stop: int, tally: Tally, work: Work) -> None:
         while n_gappy < table.size and subset[n_gappy] < table.n_gappy:
             n_gappy += 1
         if n_gappy >= table.size - 1 and table.n_gappy and not table.rules.drawn:
-            rank += _scan_gappy(table, stop - rank, tally, work)
+            rank += _scan_gappy(table, stop - rank, tally, work, prices)
         else:
-            rank += _scan_tree(table, n_gappy, stop - rank, tally, work)
+            rank += _scan_tree(table, n_gappy, stop - rank, tally, work, prices)
         advance(subset, 0, n_free)
 
 
 @compiled
-def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work) -> int:
+def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Add the subset, and those after it that differ in the last column; return how many."""
     subset, columns, n_before = work.subset, work.columns, 1 + table.n_fixed
     last = table.size - 1
@@ -175,11 +177,13 @@ def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work) -> int:
     build(table, columns, n, n, level, work.bound)
     gappy_leaves(table, work, level, n, n_before + first, n_before + first + n_leaves, n_rows)
     _add(table, tally, work, first, n_leaves, False)
+    if len(prices.costs):
+        _price(table, work, prices, first, n_leaves)
     return int(n_leaves)
 
 
 @compiled
-def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work) -> int:
+def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Add the subset, and those after it that have the same columns with gaps, and with them rows and folds; return how many."""
     subset, columns = work.subset, work.columns
     n_complete, n_left = len(table.places) - table.n_gappy, table.size - n_gappy
@@ -203,7 +207,7 @@ def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work
     work.uncertain[0] = False
     for pivot in range(n_before - 1):
         work.uncertain[0] |= sweep(level, level, pivot, pivot <= 1, n, n_pairs, table.n_slots_each, work.bound, work.after_first)
-    return _descend(table, n_gappy, n_before, n_most, tally, work)
+    return _descend(table, n_gappy, n_before, n_most, tally, work, prices)
 
 
 @compiled
@@ -224,7 +228,7 @@ def _pass_over(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work
 
 
 @compiled
-def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tally, work: Work) -> int:
+def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Walk the tree over the columns without gaps, from the subset on; return how many subsets were added.
 
     Level d is swept by the first d columns of the subset after those with gaps; levels that the next subset shares stay.
@@ -246,6 +250,8 @@ def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tall
         begin = n_before + leaf - table.n_gappy if n_left else n_before
         leaves(table, level_of(work, deepest), work, pivot, n_before - 1 + deepest <= 1, begin, begin + n_leaves)
         _add(table, tally, work, leaf, n_leaves, work.uncertain[deepest])
+        if len(prices.costs):
+            _price(table, work, prices, leaf, n_leaves)
         n_done += n_leaves
         if not n_left:
             break
@@ -259,11 +265,9 @@ def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tall
 
 @compiled
 def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, uncertain: bool) -> None:
-    """Add the errors of the subsets that end with the free columns from `first` on."""
+    """Add the errors of the subsets that end with the free columns from `first` on; uncertain ones are computed exactly."""
     subset, columns, size, worst = work.subset, work.exact_columns, table.size, limit(tally)
     n_forced = len(columns) - size
-    costly = len(table.costs) > 0
-    spent = _pay(table, work) if costly else 0
     for i in range(n_leaves):
         subset[size - 1] = first + i
         error = work.errors[i]
@@ -272,6 +276,7 @@ def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, unce
                 columns[n_forced + j] = 1 + table.n_fixed + subset[j]
             error = error_of(table.X_raw, table.there, table.y_raw, columns, table.rules, work.bench)
             tally.counts[N_RECOMPUTED] += 1
+            work.errors[i] = error
         if not error < math.inf:
             tally.counts[N_UNSEARCHABLE] += 1
             continue
@@ -279,23 +284,25 @@ def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, unce
         if error <= worst:
             rank = rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset)
             worst = keep(tally, compared(error), rank)
-        if costly:
-            cost = spent + max(table.costs[first + i] - work.paid[table.groups[first + i]], 0)
-            error = compared(error)
-            if not is_beaten(tally.front, cost, error):
-                offer(tally.front, cost, error, rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset))
 
 
 @compiled
-def _pay(table: Table, work: Work) -> int:
-    """Return what a subset's columns but the last cost, with the forced ones; `work.paid` says for which environments."""
-    spent = 0
-    for group in range(len(work.paid)):
-        work.paid[group] = table.forced_paid[group]
+def _price(table: Table, work: Work, prices: Prices, first: int, n_leaves: int) -> None:
+    """Offer the front the subsets whose errors were added."""
+    subset, front, spent = work.subset, prices.front, 0
+    for group in range(len(prices.paid)):
+        prices.paid[group] = prices.forced_paid[group]
     for place in range(table.size - 1):
-        column = work.subset[place]
-        group = table.groups[column]
-        work.paid[group] = max(work.paid[group], table.costs[column])
-    for group in range(len(work.paid)):
-        spent += work.paid[group]
-    return spent
+        group = prices.groups[subset[place]]
+        prices.paid[group] = max(prices.paid[group], prices.costs[subset[place]])
+    for group in range(len(prices.paid)):
+        spent += prices.paid[group]
+    for i in range(n_leaves):
+        leaf, error = first + i, work.errors[i]
+        if not error < math.inf:
+            continue
+        cost, error = spent + max(prices.costs[leaf] - prices.paid[prices.groups[leaf]], 0), compared(error)
+        if not is_beaten(front, cost, error):
+            subset[table.size - 1] = leaf
+            offer(front, cost, error, rank_in_problem(subset, table.places, table.n_choose, work.sorted_subset))
+    subset[table.size - 1] = first + n_leaves - 1  # where the walk goes on from

@@ -303,11 +303,7 @@ def joined(table, bounds, n_kept):
 
 def equal(one, other):
     """Whether two tallies are equal to the bit."""
-    arrays = [(getattr(one, name), getattr(other, name)) for name in one._fields if name != "front"]
-    fronts = [
-        (a[: one.front.counts[0]], b[: other.front.counts[0]]) for a, b in zip(one.front[1:4], other.front[1:4], strict=True)
-    ]
-    return all(a.tobytes() == b.tobytes() for a, b in [*arrays, *fronts])
+    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("n_ranges", [1, 2, 7, 16, 100, 1000])

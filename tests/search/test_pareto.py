@@ -8,7 +8,6 @@ import pytest
 
 from rlhpc.errors import InputError
 from rlhpc.search import Settings, merge, search, search_shard, subset_errors
-from rlhpc.search.compiled import front as front_module
 from rlhpc.search.compiled.front import make_front, offer
 from rlhpc.search.costs import undominated, whole_costs
 from rlhpc.search.pareto import cost_front
@@ -140,7 +139,7 @@ def test_kernel_front_equals_the_definition_for_any_order_of_offers():
 
 
 def test_front_with_too_many_points_is_refused_with_a_remedy(make_problem, monkeypatch):
-    monkeypatch.setattr("rlhpc.search.compiled.tally.make_front", lambda cost, n=2: front_module.make_front(cost, n))
+    monkeypatch.setattr("rlhpc.search.compiled.front.make_front", lambda cost, n=2, make=make_front: make(cost, n))
     problem = with_costs(make_problem(n_algos=12, n_envs=12, seed=2), 2, decimals=5)
     with pytest.raises(InputError, match=r"more than 2 points.*Round them"):
         search(problem, Settings(3, n_folds=5))

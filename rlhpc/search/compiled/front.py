@@ -1,8 +1,9 @@
-"""The cost front so far: subsets that no other one beats in both cost and error."""
+"""Prices of subsets, and the cost front so far: subsets that no other one beats in both cost and error."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,66 @@ class Front(NamedTuple):
     ranks: Ints
     counts: Ints
     shift: int
+
+
+class Prices(NamedTuple):
+    """What subsets cost, and the front of those seen so far.
+
+    Apart from what every search reads and writes on: each array that the innermost functions take costs all searches.
+
+    Attributes
+    ----------
+    costs : array of shape (n_free,), or (0,)
+        Of the free columns in the order of the search, in whole units; none if costs do not matter.
+    groups : array of the shape of `costs`
+        Columns of one group are of one environment: a subset pays for the dearest of them alone.
+    forced_paid : array of shape (n_groups,)
+        What forced columns cost, by group.
+    paid : array of shape (n_groups,)
+        What a subset's columns but the last cost, by group; written on.
+    front : Front
+    """
+
+    costs: Ints
+    groups: Ints
+    forced_paid: Ints
+    paid: Ints
+    front: Front
+
+
+def make_prices(amounts: Ints, groups: Ints, forced: Sequence[int], searched: Ints, size: int) -> Prices:
+    """Lay out what columns cost for a search.
+
+    Parameters
+    ----------
+    amounts, groups : arrays of shape (n_envs,)
+        In whole units, so that equal sums are equal; groups from 0.
+    forced : sequence of int
+        Columns that are in every subset.
+    searched : array of shape (n_free,)
+        The free columns in the order of the search.
+    size : int
+        Free columns in a subset.
+    """
+    paid = np.zeros(int(groups.max()) + 1, dtype=np.int64)
+    np.maximum.at(paid, groups[list(forced)], amounts[list(forced)])
+    costs = amounts[searched]
+    highest = int(paid.sum() + np.sort(costs)[-size:].sum())
+    return Prices(costs, groups[searched], paid, paid.copy(), make_front(highest))
+
+
+def no_prices() -> Prices:
+    """Return prices of nothing, for searches that costs do not matter to."""
+    nothing = np.empty(0, dtype=np.int64)
+    return Prices(nothing, nothing, nothing, nothing, make_front(0, 0))
+
+
+def again(prices: Prices) -> Prices:
+    """Return the same prices for another thread, with a front of its own."""
+    front = prices.front
+    empty = front._replace(bounds=np.full(N_COST_BINS, math.inf), counts=np.zeros_like(front.counts))
+    empty = empty._replace(costs=front.costs.copy(), errors=front.errors.copy(), ranks=front.ranks.copy())
+    return prices._replace(paid=prices.paid.copy(), front=empty)
 
 
 def make_front(highest_cost: int, n_most: int = MOST_POINTS) -> Front:

@@ -55,12 +55,6 @@ class Table(NamedTuple):
         Of the free columns among themselves in the order of the problem.
     n_choose : array of shape (n_free + 1, size + 1)
         Binomial coefficients; those of more than an int64 are of no subset that is searched.
-    costs : array of shape (n_free,), or (0,)
-        Of the free columns in the order of the search, in whole units; none if costs do not matter.
-    groups : array of the shape of `costs`
-        Columns of one group are of one environment: a subset pays for the dearest of them alone.
-    forced_paid : array of shape (n_groups,)
-        What forced columns cost, by group.
     n_fixed, n_gappy, size, n_slots_each : int
         Fixed columns, free ones with gaps, free ones in a subset, slots of one fold.
     rules : Rules
@@ -81,9 +75,6 @@ class Table(NamedTuple):
     floor: Floats
     places: Ints
     n_choose: Ints
-    costs: Ints
-    groups: Ints
-    forced_paid: Ints
     n_fixed: int
     n_gappy: int
     size: int
@@ -91,32 +82,7 @@ class Table(NamedTuple):
     rules: Rules
 
 
-class Costs(NamedTuple):
-    """What environments cost, in whole units, so that equal sums are equal.
-
-    Attributes
-    ----------
-    amounts : array of shape (n_envs,)
-    groups : array of shape (n_envs,)
-        From 0; see `Table`.
-    """
-
-    amounts: Ints
-    groups: Ints
-
-
-FREE_OF_COST = Costs(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-
-
-def make_table(
-    X: Floats,
-    y: Floats,
-    forced: Sequence[int],
-    free: Sequence[int],
-    size: int,
-    rules: Rules,
-    costs: Costs = FREE_OF_COST,
-) -> Table:
+def make_table(X: Floats, y: Floats, forced: Sequence[int], free: Sequence[int], size: int, rules: Rules) -> Table:
     """Lay out scores for the search of all subsets of `size` free columns beside the forced ones.
 
     Parameters
@@ -129,8 +95,6 @@ def make_table(
     size : int
         At least 1.
     rules : Rules
-    costs : Costs
-        Those of no environment, if they do not matter.
     """
     n_algos, n_gaps = len(y), np.isnan(X[:, list(free)]).sum(axis=0)
     places = np.argsort(-n_gaps, kind="stable")
@@ -163,22 +127,12 @@ def make_table(
         floor=_floor(zeroed, np.where(there, X_raw, 0.0)),
         places=places,
         n_choose=_binomials(len(free), size),
-        **_costs_of(costs, forced, np.array(free, dtype=np.int64)[places]),
         n_fixed=n_fixed,
         n_gappy=int(np.count_nonzero(n_gaps)),
         size=size,
         n_slots_each=len(row_in) // _n_lanes(rules.n_folds),
         rules=rules,
     )
-
-
-def _costs_of(costs: Costs, forced: Sequence[int], searched: Ints) -> dict[str, Ints]:
-    """Lay out costs for free columns of X in the order of the search."""
-    if not len(costs.amounts):
-        return {"costs": costs.amounts, "groups": costs.groups, "forced_paid": costs.amounts}
-    paid = np.zeros(int(costs.groups.max()) + 1, dtype=np.int64)
-    np.maximum.at(paid, costs.groups[list(forced)], costs.amounts[list(forced)])
-    return {"costs": costs.amounts[searched], "groups": costs.groups[searched], "forced_paid": paid}
 
 
 @functools.cache

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.front import Front, make_front
 from rlhpc.search.compiled.jit import compiled
 from rlhpc.search.compiled.lanes import bits, from_bits
 from rlhpc.search.compiled.order import rank_of
@@ -35,22 +34,18 @@ class Tally(NamedTuple):
         Searchable subsets by the leading bits of their errors.
     counts : array of shape (3,)
         Subsets kept, not searchable, and computed anew because they are nearly collinear.
-    front : Front
-        Of costs and errors; empty where costs do not matter.
     """
 
     errors: Floats
     ranks: Ints
     histogram: Ints
     counts: Ints
-    front: Front
 
 
-def make_tally(n_kept: int, highest_cost: int = 0) -> Tally:
+def make_tally(n_kept: int) -> Tally:
     """Begin with nothing."""
-    histogram, counts = (np.zeros(n, dtype=np.int64) for n in (N_BINS, 3))
-    front = make_front(highest_cost) if highest_cost else make_front(0, 0)
-    return Tally(np.empty(n_kept), np.empty(n_kept, dtype=np.int64), histogram, counts, front)
+    counts = (np.zeros(n, dtype=np.int64) for n in (N_BINS, 3))
+    return Tally(np.empty(n_kept), np.empty(n_kept, dtype=np.int64), *counts)
 
 
 def bin_edges(n: int) -> tuple[float, float]:

@@ -66,8 +66,6 @@ class Work(NamedTuple):
         Free columns in the order of the search; their places in increasing order.
     exact_columns : array of shape (n_forced + size,)
         The columns of a subset in the table.
-    paid : array of shape (n_groups,)
-        What a subset's columns but the last cost, by group.
     errors : array of shape (n_free,)
         Of the subsets with the same columns but the last.
     H, dropped, dropped_folds, but, rows_left : arrays
@@ -86,7 +84,6 @@ class Work(NamedTuple):
     subset: Ints
     sorted_subset: Ints
     exact_columns: Ints
-    paid: Ints
     errors: Floats
     H: Floats
     dropped: Ints
@@ -132,7 +129,6 @@ def make_work(table: Table) -> Work:
         subset=np.empty(size, dtype=np.int64),
         sorted_subset=np.empty(size, dtype=np.int64),
         exact_columns=exact_columns,
-        paid=table.forced_paid.copy(),
         errors=np.empty(n_free),
         H=aligned((n_fixed + size + 1, n_fixed + size + 2, n_lanes)),
         dropped=np.empty(n_algos, dtype=np.int64),
