@@ -148,10 +148,6 @@ class FoundSearch:
         """Return the columns of environments."""
         return tuple(self.problem.env_ids.index(name) for name in names)
 
-    def names(self, columns: tuple[int, ...]) -> tuple[str, ...]:
-        """Return the environments of columns."""
-        return tuple(self.problem.env_ids[column] for column in columns)
-
 
 def read_search(folder: SearchFolder) -> FoundSearch:
     """Read what `rlhpc.report.search_writer.write_search` wrote.

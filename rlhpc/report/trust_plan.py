@@ -24,7 +24,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {  # attribute of `Plan` -> its flag, and
     "n_pairs": ("--pairs", "pairs of algorithms left out; all, if these are no more"),
     "n_resamples": ("--resamples", "tables of resampled seeds"),
     "n_subsamples": ("--subsamples", "parts of the algorithms of each size"),
-    "seed": ("--trust-seed", "seed that all of these are drawn with"),
+    "seed": ("--trust-seed", "seed that all of these but the folds are drawn with (default: 0)"),
 }
 
 

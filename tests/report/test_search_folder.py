@@ -17,7 +17,7 @@ def test_search_is_read_as_it_was_written(search):
     assert found.ranking[0].cv_mse == head["sizes"][0]["best"]["cv_mse"]
     assert len(found.ranking) == 10
     assert [len(size["nested"].subset) for size in found.sizes] == [2, 1]
-    assert found.names(found.subset) == found.ranking[0].subset
+    assert tuple(found.problem.env_ids[column] for column in found.subset) == found.ranking[0].subset
     assert found.settings.subset_size == 2
 
 
