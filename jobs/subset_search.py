@@ -172,17 +172,17 @@ def _read_flags(args: argparse.Namespace) -> tuple[Settings, CoverageRules]:
     faults = [*part_faults(args), *search_rules.beam_faults(args), *command.thread_faults(args), *search_costs.flag_faults(args)]
     if not args.max_hours > 0:
         faults.append(f"--max-hours {args.max_hours} is no time: give more than 0.")
-    if not args.trust and (args.scores or trust_plan.given_values(args)):
-        faults.append("--scores and how often what is redone go with --trust alone; or give them to jobs/subset_report.py.")
     made: list[Any] = []
-    for read in (search_rules.read_flags, search_coverage.read_flags):
+    for read in (search_rules.read_flags, search_coverage.read_flags, trust_plan.given_values):
         try:
             made.append(read(args))
         except InputError as error:
             faults.extend(error.faults)
+    if not args.trust and (args.scores or trust_plan.is_given(args)):
+        faults.append("--scores and how often what is redone go with --trust alone; or give them to jobs/subset_report.py.")
     if faults:
         raise InputError(*faults)
-    settings, rules = made
+    settings, rules, _ = made
     return settings, rules
 
 

@@ -35,6 +35,11 @@ def add_flags(built: argparse.ArgumentParser) -> None:
         group.add_argument(flag, type=int, dest=f"trust_{name}", metavar="SEED" if name == "seed" else "N", help=told)
 
 
+def is_given(args: argparse.Namespace) -> bool:
+    """Tell whether a command line names any attribute of `Plan`."""
+    return any(getattr(args, f"trust_{name}") is not None for name in FLAGS)
+
+
 def given_values(args: argparse.Namespace) -> dict[str, int]:
     """Return the attributes of `Plan` that a command line names.
 
