@@ -47,7 +47,6 @@ Exit codes: 0 done, 1 shards are missing or do not belong together, or Slurm ref
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -133,7 +132,7 @@ def main(args: argparse.Namespace) -> None:
         n_shards = args.n_shards or (N_SHARDS if args.submit else 1)
         n_threads = 1 if args.submit or n_shards > 1 else command.n_threads(args)
         seconds = search_time.check_time(problem, settings, (0, n_shards), n_threads, args.max_hours)
-        seconds += _trust_seconds(args, trust, n_threads, n_shards) if trust else 0
+        seconds += trust_plan.check_time(trust, n_threads, args.max_hours, n_shards) if trust else 0
         plan = plan_search(problem, settings, folder, n_shards, seconds, trust=trust)
         if args.dry_run:
             command.answer(args, plan.described(), f"{plan.summary}\nResults would go to:\n  {folder.root}")
@@ -272,27 +271,13 @@ def _search_one(args: argparse.Namespace, problem: Problem, settings: Settings, 
     return write_shard(shard, folder.shards), True
 
 
-def _trust_seconds(args: argparse.Namespace, trust: Given, n_threads: int, n_shards: int = 1) -> float:
-    """Return how many seconds one shard's share of the redone searches takes; refuse what takes too long."""
-    seconds = trust_plan.seconds_of(trust, len(trust.replicates), n_threads * n_shards)
-    if seconds > 3600 * args.max_hours:
-        part = "a shard's share of " if n_shards > 1 else ""
-        raise InputError(
-            f"{part}the searches for trust figures would take {search_time.spell_seconds(seconds)} on {n_threads} "
-            f"thread{'s' * (n_threads > 1)} of this machine. Instead: search in more shards (--submit --n-shards), or redo it "
-            "less often (--permutations, --pairs, --subsamples, --outer-folds). Or let it run: "
-            f"--max-hours {math.ceil(seconds / 3600)}."
-        )
-    return seconds
-
-
 def _redo_one(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> tuple[Path, bool]:
     """Return the file of one shard's share of the redone searches, and whether they had to be redone."""
     shard_index, n_shards = shard_of(args.shard)
     if stored_shares(folder.redone_shards, trust, [shard_index], n_shards):
         return folder.redone_shards / f"{shard_name(shard_index, n_shards)}.npz", False
     _, replicates = share(trust, shard_index, n_shards)
-    search_time.tell(_trust_seconds(args, trust, command.n_threads(args), n_shards))
+    search_time.tell(trust_plan.check_time(trust, command.n_threads(args), args.max_hours, n_shards))
     writable_folder(folder.redone_shards)
     return write_share(folder.redone_shards, trust, shard_index, n_shards, _redo(args, trust, replicates)), True
 
@@ -307,7 +292,7 @@ def _redo_all(args: argparse.Namespace, trust: Given, folder: SearchFolder) -> S
     stored = read_stored(folder.redone).found(trust)
 
     def redo_missing(missing: Sequence[Replicate]) -> Sequence[Redone]:
-        search_time.tell(_trust_seconds(args, trust, command.n_threads(args)))
+        search_time.tell(trust_plan.check_time(trust, command.n_threads(args), args.max_hours))
         return _redo(args, trust, missing)
 
     return complete(trust, stored, redo_missing)

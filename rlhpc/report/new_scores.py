@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rlhpc.errors import DatasetError, InputError
+from rlhpc.errors import InputError
 from rlhpc.report.prediction_faults import budget_faults, name_faults, nothing_given, number_faults
-from rlhpc.results.dataset import LONG
+from rlhpc.results.dataset import LONG, ONE_ROW_EACH, read_score
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, mixed_cells
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.predict import choose_fit
@@ -101,12 +101,7 @@ def read_score_table(path: Path, predictor: Predictor, total_timesteps: int | No
         With everything that is wrong with the table, or if no algorithm can be predicted by it.
     """
     table = read_csv(path)
-    lacking = [column for column in LONG if column not in table.columns]
-    if lacking:
-        raise DatasetError(
-            f"'{path}' lacks the columns {', '.join(lacking)}; it has {', '.join(table.columns)}. "
-            "Give a table of one row a training, such as the scores.csv that jobs/collect_scores.py writes."
-        )
+    table.require(LONG, ONE_ROW_EACH)
     known = [row for row in table.rows if row.cells["env_id"] in predictor.env_ids and row.cells["algo"] not in BASELINES]
     scores = [_read_score(table, row, predictor, total_timesteps) for row in known]
     table.faults.extend(f"'{table.name}': {fault}" for fault in _cell_faults(scores))
@@ -128,14 +123,7 @@ def read_score_table(path: Path, predictor: Predictor, total_timesteps: int | No
 def _read_score(table: Table, row: Row, predictor: Predictor, total_timesteps: int | None) -> Score:
     """Read one row; what is wrong with it is noted in the table."""
     budget = table.integer(row, "total_timesteps") if row.cells.get("total_timesteps") else total_timesteps
-    score = Score(
-        env_id=table.text(row, "env_id"),
-        algo=table.text(row, "algo"),
-        seed=table.integer(row, "seed"),
-        score=table.number(row, "score"),
-        total_timesteps="" if budget is None else str(budget),
-        hyperparameters_hash=row.cells.get("hyperparameters_hash", ""),
-    )
+    score = replace(read_score(table, row), total_timesteps="" if budget is None else str(budget))
     if score.total_timesteps and not math.isnan(score.score):
         faults = budget_faults(predictor, {score.env_id: int(score.total_timesteps)})
         table.faults.extend(f"'{table.name}', line {row.line}: {fault}" for fault in faults)

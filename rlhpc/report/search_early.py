@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlhpc.errors import InputError, nearest
+from rlhpc.results.dataset import LONG
 from rlhpc.results.early import AT
 from rlhpc.results.normalise import MAX_FINITE, log_score, normalise
 from rlhpc.results.scores import mean
@@ -19,8 +20,6 @@ from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search import Problem
 
 Floats = NDArray[np.float64]
-
-COLUMNS = ("env_id", "algo", "seed", "score")
 
 
 def split_early(env_id: str) -> tuple[str, int] | None:
@@ -45,11 +44,7 @@ def with_early(problem: Problem, path: Path) -> Problem:
         With everything that is wrong with the table.
     """
     table = read_csv(path)
-    if lacking := [column for column in COLUMNS if column not in table.columns]:
-        raise InputError(
-            f"'{path}' lacks the columns {', '.join(lacking)}; it has {', '.join(table.columns)}. Give a table such as the "
-            "early.csv that jobs/collect_scores.py --at writes."
-        )
+    table.require(LONG, "Give a table such as the early.csv that jobs/collect_scores.py --at writes.")
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     lines: dict[tuple[str, str, int], int] = {}
     for row in table.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rlhpc.errors import DatasetError
-from rlhpc.results.dataset import LONG
+from rlhpc.results.dataset import LONG, ONE_ROW_EACH, read_score
 from rlhpc.results.normalise import normalise
 from rlhpc.results.scores import Cell, Score, by_cell, mean, mixed_cells
 from rlhpc.results.summary import standard_error
@@ -93,12 +93,7 @@ def read_seeds(path: Path, problem: Problem) -> SeedScores:
         With everything that is wrong with the table.
     """
     table = read_csv(path)
-    lacking = [column for column in LONG if column not in table.columns]
-    if lacking:
-        raise DatasetError(
-            f"'{path}' lacks the columns {', '.join(lacking)}; it has {', '.join(table.columns)}. "
-            "Give a table of one row a training, such as the scores.csv that jobs/collect_scores.py writes."
-        )
+    table.require(LONG, ONE_ROW_EACH)
     benchmarks = dict(zip(problem.env_ids, problem.benchmarks, strict=True))
     rows = [(_read_score(table, row, benchmarks), safe_link(row.cells.get("wandb_url", ""))) for row in table.rows]
     table.faults.extend(f"'{table.name}': {fault}" for fault in _repeated([score for score, _ in rows]))
@@ -110,16 +105,8 @@ def read_seeds(path: Path, problem: Problem) -> SeedScores:
 
 def _read_score(table: Table, row: Row, benchmarks: Mapping[str, str]) -> Score:
     """Read one row; what is wrong with it is noted in the table."""
-    env_id = table.text(row, "env_id")
-    return Score(
-        env_id=env_id,
-        algo=table.text(row, "algo"),
-        seed=table.integer(row, "seed"),
-        score=table.number(row, "score"),
-        benchmark=row.cells.get("benchmark", "") or benchmarks.get(env_id, ""),
-        total_timesteps=row.cells.get("total_timesteps", ""),
-        hyperparameters_hash=row.cells.get("hyperparameters_hash", ""),
-    )
+    score = read_score(table, row)
+    return replace(score, benchmark=score.benchmark or benchmarks.get(score.env_id, ""))
 
 
 def safe_link(url: str) -> str:

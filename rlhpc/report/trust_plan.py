@@ -85,6 +85,25 @@ def seconds_of(given: Given, n_replicates: int, n_threads: int) -> float:
     return n_replicates * estimate_seconds(given.problem, given.settings) / n_threads
 
 
+def check_time(given: Given, n_threads: int, max_hours: float, n_shards: int = 1) -> float:
+    """Return how many seconds one shard's share of the redone searches takes.
+
+    Raises
+    ------
+    InputError
+        If that is longer than allowed; it says how long, and what to do instead.
+    """
+    seconds = seconds_of(given, len(given.replicates), n_threads * n_shards)
+    if seconds <= 3600 * max_hours:
+        return seconds
+    part = "a shard's share of " if n_shards > 1 else ""
+    raise InputError(
+        f"{part}the searches for trust figures would take {spell_seconds(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} "
+        "of this machine. Instead: search in more shards (--submit --n-shards), or redo it less often (--permutations, --pairs, "
+        f"--subsamples, --outer-folds). Or let it run: --max-hours {math.ceil(seconds / 3600)}."
+    )
+
+
 def too_long(seconds: float, max_hours: float, search: Sequence[str]) -> str:
     """Say that trust figures take longer than allowed, and what to do; blank if they do not.
 

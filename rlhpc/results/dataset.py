@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 WIDE = ("Environments", "Benchmark", "Action Space", "Base", "Reference")  # then one column an algorithm
 LONG = ("env_id", "algo", "seed", "score")
+ONE_ROW_EACH = "Give a table of one row a training, such as the scores.csv that jobs/collect_scores.py writes."
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +238,7 @@ def _read_long(table: Table) -> list[Score]:
     lines: dict[tuple[str, str, int], int] = {}
     for row in table.rows:
         n_faults = len(table.faults)
-        score = _read_score(table, row)
+        score = read_score(table, row)
         scores.append(score)
         if len(table.faults) == n_faults:  # what cannot be read is not compared either
             sound.append(score)
@@ -268,7 +269,8 @@ def _contradictions(scores: Sequence[Score]) -> Iterator[str]:
                 yield f"the environment '{env_id}' has more than one {key}: {', '.join(values)}. Give it one."
 
 
-def _read_score(table: Table, row: Row) -> Score:
+def read_score(table: Table, row: Row) -> Score:
+    """Read one row of a long table; what is wrong with it is noted in the table."""
     texts = {key: row.cells.get(key, "") for key in ("benchmark", "action_space", "total_timesteps", "hyperparameters_hash")}
     return Score(
         env_id=table.text(row, "env_id"),

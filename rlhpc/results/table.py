@@ -52,6 +52,18 @@ class Table:
     rows: tuple[Row, ...]
     faults: list[str] = field(default_factory=list)
 
+    def require(self, columns: Sequence[str], remedy: str) -> None:
+        """Refuse a table that lacks columns.
+
+        Raises
+        ------
+        DatasetError
+            With those that it lacks, those that it has, and the remedy.
+        """
+        if lacking := [column for column in columns if column not in self.columns]:
+            has = f"it has {', '.join(self.columns)}"
+            raise DatasetError(f"'{self.name}' lacks the columns {', '.join(lacking)}; {has}. {remedy}")
+
     def text(self, row: Row, column: str) -> str:
         """Return a name; a blank one is a fault."""
         if not row.cells[column]:

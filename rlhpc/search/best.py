@@ -12,7 +12,7 @@ from rlhpc.errors import InputError
 from rlhpc.search.candidates import candidates
 from rlhpc.search.compiled.front import Prices, make_prices
 from rlhpc.search.compiled.table import make_table
-from rlhpc.search.compiled.tally import COMPARED, EXACT, N_BINS, N_RECOMPUTED, N_UNSEARCHABLE
+from rlhpc.search.compiled.tally import N_BINS, N_RECOMPUTED, N_UNSEARCHABLE, compared_each
 from rlhpc.search.costs import undominated, whole_costs
 from rlhpc.search.kernel import search_range
 from rlhpc.search.problem import Problem
@@ -192,7 +192,7 @@ def front_of(problem: Problem, subsets: Ints, errors: Floats) -> tuple[Ints, Flo
     costs = whole_costs(problem)
     if costs is None or not len(subsets):
         return subsets[:0], errors[:0]
-    best = undominated(costs.of(subsets), np.where(errors < EXACT, 0.0, (errors.view(np.int64) & COMPARED).view(np.float64)))
+    best = undominated(costs.of(subsets), compared_each(errors))
     best = best[np.isfinite(errors[best])]
     return subsets[best], errors[best]
 

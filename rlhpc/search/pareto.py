@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlhpc.search.best import Best
-from rlhpc.search.compiled.tally import compared
+from rlhpc.search.compiled.tally import compared_each
 from rlhpc.search.costs import whole_costs
 from rlhpc.search.problem import Problem
 
@@ -57,12 +57,13 @@ def cost_front(problem: Problem, best: Sequence[Best]) -> tuple[FrontPoint, ...]
     if costs is None:
         return ()
     offers = [
-        (cost, compared(error), part.subset_size, tuple(subset), error)
+        (cost, error_compared, part.subset_size, tuple(subset), error)
         for part in best
-        for cost, subset, error in zip(
-            costs.of(part.front).tolist(), part.front.tolist(), part.front_cv_mse.tolist(), strict=True
+        for cost, error_compared, subset, error in zip(
+            *(costs.of(part.front).tolist(), compared_each(part.front_cv_mse).tolist()),
+            *(part.front.tolist(), part.front_cv_mse.tolist()),
+            strict=True,
         )
-        if math.isfinite(error)
     ]
     points, least = [], math.inf
     for cost, error_compared, _, subset, error in sorted(offers):

@@ -68,6 +68,11 @@ class Problem:
         return own
 
 
+def without_costs(problem: Problem) -> Problem:
+    """Return the problem as if nothing were known of what its environments cost."""
+    return replace(problem, costs=np.full(len(problem.env_ids), np.nan), cost_unit="")
+
+
 def full_budgets(problem: Problem) -> Problem:
     """Return the problem without the candidates that are environments stopped early."""
     columns = np.flatnonzero(problem.in_target)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from rlhpc.search.settings import Settings
 MAX_NAMED = 20  # names of shards that an error spells out
 # What reading a damaged .npz raises; RuntimeError: a flipped bit can look like encryption or an unknown compression; the last
 # but one of a compressed array, the last of its header.
-UNREADABLE = (
+_UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
@@ -218,16 +219,31 @@ def read_shard(path: Path) -> Shard:
     IncompleteSearchError
         If the file cannot be read.
     """
+    with reading(path, f"the shard '{path}'", "Delete it and search that shard again.") as (head, arrays):
+        settings = Settings(**head.pop("settings"))
+        return Shard(**head, settings=settings, found=tuple(_read_found(arrays, size) for size in settings.sizes))
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str, remedy: str) -> Iterator[tuple[dict[str, Any], Mapping[str, NDArray[Any]]]]:
+    """Open a file of arrays for the time of a block: its head, which is JSON, and the arrays.
+
+    Parameters
+    ----------
+    path : Path
+    what, remedy : str
+        For the error: what cannot be read, and what to do.
+
+    Raises
+    ------
+    IncompleteSearchError
+        If the block meets what is damaged.
+    """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            head = json.loads(str(arrays["head"]))
-            settings = Settings(**head.pop("settings"))
-            found = tuple(_read_found(arrays, size) for size in settings.sizes)
-        return Shard(**head, settings=settings, found=found)
-    except UNREADABLE as error:
-        reason = f"{type(error).__name__}: {error}"
-        message = f"the shard '{path}' cannot be read ({reason}). Delete it and search that shard again."
-        raise IncompleteSearchError(message) from error
+            yield json.loads(str(arrays["head"])), arrays
+    except _UNREADABLE as error:
+        raise IncompleteSearchError(f"{what} cannot be read ({type(error).__name__}: {error}). {remedy}") from error
 
 
 def _read_found(arrays: Mapping[str, NDArray[Any]], subset_size: int) -> Found:

@@ -14,7 +14,7 @@ from rlhpc.search.best import Best, find, polish
 from rlhpc.search.candidates import candidates
 from rlhpc.search.evaluation import guess_mse
 from rlhpc.search.nested import nest
-from rlhpc.search.problem import Problem
+from rlhpc.search.problem import Problem, without_costs
 from rlhpc.search.settings import Settings
 from rlhpc.search.trust.replicates import Given, Kind, Replicate
 from rlhpc.search.whole import n_to_search, search
@@ -117,7 +117,7 @@ def redo(
 
 def _search_replicate(given: Given, replicate: Replicate) -> Redone:
     problem, settings = given.changed(replicate)
-    problem = replace(problem, costs=np.full(len(problem.env_ids), np.nan))  # nothing here asks for a front
+    problem = without_costs(problem)  # nothing here asks for a front
     chosen = choose(problem, settings) if replicate.kind is Kind.WITHOUT else (choose_largest(problem, settings),)
     return Redone(replicate, guess_mse(problem.y), chosen)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from rlhpc import __version__
 from rlhpc.errors import IncompleteSearchError
 from rlhpc.files import atomic_write, digest
 from rlhpc.search.combinations import shard_range
-from rlhpc.search.problem import problem_hash
+from rlhpc.search.problem import problem_hash, without_costs
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import UNREADABLE, shard_name, spell_names
+from rlhpc.search.shard import reading, shard_name, spell_names
 from rlhpc.search.trust.plan import Plan
 from rlhpc.search.trust.redone import BEST, NESTED, Chosen, Redone
 from rlhpc.search.trust.replicates import Given, Kind, Replicate
@@ -66,12 +67,12 @@ class RedoneFile:
     redone: tuple[Redone, ...]
 
 
+@functools.lru_cache(maxsize=4)  # by identity: asked for again and again of the same table
 def origin_of(given: Given) -> Origin:
     """Return what these searches are redone on."""
     seeds = "" if given.seed_scores is None else digest(np.nan_to_num(given.seed_scores, nan=-1e308).tolist())
     n_replicates = len(given.replicates)
-    unpriced = replace(given.problem, costs=np.full(len(given.problem.env_ids), np.nan), cost_unit="")
-    return Origin(problem_hash(unpriced), seeds, given.settings, given.plan, __version__, n_replicates)
+    return Origin(problem_hash(without_costs(given.problem)), seeds, given.settings, given.plan, __version__, n_replicates)
 
 
 def share(given: Given, shard_index: int = 0, n_shards: int = 1) -> tuple[int, tuple[Replicate, ...]]:
@@ -112,15 +113,9 @@ def read_redone(path: Path) -> RedoneFile:
     IncompleteSearchError
         If the file cannot be read.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            head = json.loads(str(arrays["head"]))
-            start, settings, plan = head.pop("start"), Settings(**head.pop("settings")), Plan(**head.pop("plan"))
-            return RedoneFile(Origin(settings=settings, plan=plan, **head), int(start), _read(arrays))
-    except UNREADABLE as error:
-        reason = f"{type(error).__name__}: {error}"
-        message = f"the redone searches in '{path}' cannot be read ({reason}). Delete that file and redo them."
-        raise IncompleteSearchError(message) from error
+    with reading(path, f"the redone searches in '{path}'", "Delete that file and redo them.") as (head, arrays):
+        start, settings, plan = head.pop("start"), Settings(**head.pop("settings")), Plan(**head.pop("plan"))
+        return RedoneFile(Origin(settings=settings, plan=plan, **head), int(start), _read(arrays))
 
 
 def _read(arrays: Mapping[str, NDArray[Any]]) -> tuple[Redone, ...]:

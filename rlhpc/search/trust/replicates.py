@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -87,7 +88,7 @@ class Given:
             Kind.RESAMPLED: plan.n_resamples if resampled else 0,
         }[kind]
 
-    @property
+    @functools.cached_property
     def replicates(self) -> tuple[Replicate, ...]:
         """All there are, in order."""
         return tuple(Replicate(kind, index) for kind in Kind for index in range(self.count(kind)))
