@@ -115,7 +115,7 @@ def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, t
 
 def _cost_column(table: Table, given: str | None) -> str:
     """Return the column that holds costs."""
-    env_column(table)
+    _env_column(table)
     if given is not None and given not in table.columns:
         raise InputError(f"'{table.name}' has no column '{given}'. {nearest(given, table.columns)}")
     known = [column for column in COST_COLUMNS if column in table.columns]
@@ -127,14 +127,8 @@ def _cost_column(table: Table, given: str | None) -> str:
     return given or known[0]
 
 
-def env_column(table: Table) -> str:
-    """Return the column that holds environments.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+def _env_column(table: Table) -> str:
+    """Return the column that holds environments; refuse a table without one."""
     for column in ENV_COLUMNS:
         if column in table.columns:
             return column
@@ -155,7 +149,7 @@ def _wanted_algos(table: Table, problem: Problem, given: str | None) -> set[str]
 
 def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, dict[str, list[float]]]) -> None:
     """Add the costs of a table, by environment and algorithm; what is wrong with it is noted in the table."""
-    env, lines = env_column(table), dict[str, int]()
+    env, lines = _env_column(table), dict[str, int]()
     for row in table.rows:
         algo = row.cells.get("algo", "")
         if not {"algo", "seed"} & {*table.columns} and lines.setdefault(row.cells[env], row.line) != row.line:

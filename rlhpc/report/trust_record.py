@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -64,6 +65,11 @@ class TrustInput:
     redone: Sequence[Redone]
     no_figure: str = ""
 
+    @functools.cached_property
+    def held_outs(self) -> HeldOuts:
+        """Every algorithm, predicted by the searches without it."""
+        return held_outs(self.given, self.redone)
+
 
 def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None = None) -> dict[str, Any]:
     """Gather everything that says how far to trust a search's subset.
@@ -81,7 +87,7 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         Ready for JSON: None where a figure is not known or not finite. Relative errors in percent.
     """
     problem, settings, first = found.problem, found.settings, found.ranking[0]
-    every = held_outs(trust.given, trust.redone)
+    every = trust.held_outs
     chosen = every.get((BEST, settings.subset_size), ())
     honest = honest_errors(problem, chosen) if chosen else None
     no_figure = NONE_PREDICTED if honest and not honest.n_predicted else trust.no_figure
@@ -156,7 +162,7 @@ def predictor_of(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         found.problem,
         found.settings,
         found.subset,
-        held_outs(trust.given, trust.redone)[BEST, found.settings.subset_size],
+        trust.held_outs[BEST, found.settings.subset_size],
         budgets={**(seeds.budgets if seeds else {}), **early},
         n_seeds=seeds.n_seeds if seeds else None,
         dataset=found.head["dataset"],

@@ -110,7 +110,8 @@ def _needed(points: Sequence[Point], n_algos: int) -> tuple[int | None, bool]:
     """Return from how many algorithms on a claimed error is believable, and whether that is extrapolated.
 
     The first point from which on all are; else where the line of log(optimism - 1) against log(algorithms), by least squares,
-    would reach that. Without points, what a real table needed (`BELIEVABLE_ALGOS`), or some more than there are.
+    would reach that, if that is more than there are. Without points, what a real table needed (`BELIEVABLE_ALGOS`), if that
+    is more.
     """
     if not points:
         return (BELIEVABLE_ALGOS if n_algos < BELIEVABLE_ALGOS else None), False
