@@ -2,6 +2,7 @@
 
 import csv
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -188,15 +189,26 @@ def test_an_offline_run_is_named_in_the_result(tmp_path, make_training):
 
 
 def tracked(folder):
-    """Read the log of an offline run: records of a checksum, a length and a kind, which is 1 for those in one piece."""
+    """Read the log of an offline run that has ended, as soon as it is whole: the last of it is written after `finish`."""
     (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    content, place, records = log.read_bytes(), 7, []
+    for _ in range(600):
+        records = {record.WhichOneof("record_type"): record for record in records_of(log.read_bytes())}
+        if "exit" in records:
+            return records
+        time.sleep(0.1)
+    pytest.fail(f"no end in the log of the run, only {sorted(records)}")
+
+
+def records_of(content):
+    """Yield the whole records of a log: a checksum, a length and a kind, which is 1 for those in one piece, and bytes."""
+    place = 7
     while place + 7 <= len(content):
         length, kind = struct.unpack("<4xHB", content[place : place + 7])
         assert kind == 1
-        records.append(Record.FromString(content[place + 7 : place + 7 + length]))
+        if place + 7 + length > len(content):
+            return
+        yield Record.FromString(content[place + 7 : place + 7 + length])
         place += 7 + length
-    return {record.WhichOneof("record_type"): record for record in records}
 
 
 OFFLINE = TrainSettings("test", "cpu", tensorboard=False, wandb=WandbConfig(mode="offline"), checkpoint_minutes=0.0)
