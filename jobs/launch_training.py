@@ -143,7 +143,7 @@ def _submit(launch: _Launch) -> int:
     submitted = []
     for array in slurm.submit(planned, config, store):
         submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})
-        print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", file=command.notes(args), flush=True)
+        print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", flush=True)
     command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
     return 0
 
@@ -165,12 +165,12 @@ def _site(args: argparse.Namespace) -> Site | None:
 
 def _prepare(launch: _Launch) -> None:
     """Write down what is launched; keep damaged records aside, and tidy up beside stored results."""
-    store, notes = launch.config.store, command.notes(launch.args)
+    store = launch.config.store
     writable_folder(store.trainings)
-    print(write_text(store.config, to_yaml(launch.config)), file=notes)
+    print(write_text(store.config, to_yaml(launch.config)))
     if kept := store.set_aside_grid():
         print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)
-    print(store.write_grid(launch.expanded.trainings), file=notes)
+    print(store.write_grid(launch.expanded.trainings))
     for training, _ in launch.found.damaged:
         if moved := store.set_aside(training):
             print(f"the damaged result was kept as {moved}", file=sys.stderr)

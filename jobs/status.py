@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
         if not args.watch:
             command.answer(args, _data(shown), describe(shown))
             return
-        _watch(looker, shown, _show_on_terminal() if sys.stdout.isatty() and not args.json else _show_changes(as_json=args.json))
+        _watch(looker, shown, _show_on_terminal() if sys.stdout.isatty() and not args.json else _show_changes(args))
     except KeyboardInterrupt:
         if not args.watch:  # else it is the way to end it
             raise
@@ -102,7 +102,7 @@ def _show_on_terminal() -> Callable[[Overview], None]:
     return show
 
 
-def _show_changes(*, as_json: bool) -> Callable[[Overview], None]:
+def _show_changes(args: argparse.Namespace) -> Callable[[Overview], None]:
     """Print an overview if it differs from the one before in more than numbers."""
     before: list[object] = []
 
@@ -112,7 +112,8 @@ def _show_changes(*, as_json: bool) -> Callable[[Overview], None]:
         if told != before:
             before[:] = told
             print(
-                json.dumps(_data(shown), allow_nan=False) if as_json else f"{shown.at.astimezone():%c}\n{describe(shown)}\n",
+                json.dumps(_data(shown), allow_nan=False) if args.json else f"{shown.at.astimezone():%c}\n{describe(shown)}\n",
+                file=args.answers,
                 flush=True,
             )
 

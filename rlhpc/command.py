@@ -39,6 +39,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
     )
     built.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     built.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    built.set_defaults(answers=None)  # where `answer` prints; None: standard output
     return built
 
 
@@ -113,7 +114,10 @@ def main(built: argparse.ArgumentParser, work: Callable[[argparse.Namespace], in
         Takes the parsed arguments; returns an exit code, None for 0.
     """
     args = built.parse_intermixed_args(_one_file_each(sys.argv[1:]))
-    with contextlib.redirect_stdout(_PatientOutput(sys.stdout)), contextlib.redirect_stderr(_PatientOutput(sys.stderr)):
+    output, errors = _PatientOutput(sys.stdout), _PatientOutput(sys.stderr)
+    args.answers = output
+    # With --json the answer is alone there: modules that users name print greetings when they are imported.
+    with contextlib.redirect_stdout(errors if args.json else output), contextlib.redirect_stderr(errors):
         sys.exit(_end(args, work))
 
 
@@ -121,7 +125,7 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
     """Do the work and return its exit code."""
     try:
         code = work(args) or 0
-        sys.stdout.flush()
+        args.answers.flush()
     except KeyboardInterrupt as interrupt:
         print("interrupted", *getattr(interrupt, "__notes__", ()), sep="\n", file=sys.stderr)
         return INTERRUPTED
@@ -197,10 +201,8 @@ def _one_file_each(arguments: Sequence[str]) -> list[str]:
 
 
 def answer(args: argparse.Namespace, data: Mapping[str, Any], text: str) -> None:
-    """Print a job's answer: `data` as one JSON object with ``--json``, else `text`."""
-    print(json.dumps(data, indent=2, allow_nan=False) if args.json else text)
+    """Print a job's answer: `data` as one JSON object with ``--json``, else `text`.
 
-
-def notes(args: argparse.Namespace) -> TextIO:
-    """Return the stream for what is told beside the answer: with ``--json``, standard output holds the object alone."""
-    return sys.stderr if args.json else sys.stdout
+    With ``--json``, standard output holds it alone: all that is printed elsewhere goes to standard error.
+    """
+    print(json.dumps(data, indent=2, allow_nan=False) if args.json else text, file=args.answers)

@@ -154,23 +154,23 @@ def test_positional_arguments_may_stand_before_and_after_flags(monkeypatch, caps
     built = command.parser(DOC)
     built.add_argument("folder", type=Path)
     built.add_argument("names", nargs="*")
-    monkeypatch.setattr(sys, "argv", ["jobs/thing.py", "logs/x", "--json", "a", "b"])
+    monkeypatch.setattr(sys, "argv", ["jobs/thing.py", "logs/x", "--debug", "a", "b"])
     with pytest.raises(SystemExit):
         command.main(built, lambda args: print(args.folder, args.names))
     assert capsys.readouterr().out == "logs/x ['a', 'b']\n"
 
 
-def test_with_json_standard_output_holds_one_object_and_the_notes_go_elsewhere(monkeypatch, capsys):
+def test_with_json_standard_output_holds_one_object_and_all_else_goes_elsewhere(monkeypatch, capsys):
     def work(args):
-        print("a note", file=command.notes(args))
+        print("a note, or the greeting of a module")
         command.answer(args, {"score": 0.1 + 0.2, "names": ["a"], "none": None}, "the score is 0.3")
 
     assert ended(monkeypatch, work, "--json") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"score": 0.30000000000000004, "names": ["a"], "none": None}
-    assert shown.err == "a note\n"
+    assert shown.err == "a note, or the greeting of a module\n"
     assert ended(monkeypatch, work) == 0
-    assert capsys.readouterr() == ("a note\nthe score is 0.3\n", "")
+    assert capsys.readouterr() == ("a note, or the greeting of a module\nthe score is 0.3\n", "")
 
 
 def test_json_never_holds_what_is_no_json(monkeypatch):

@@ -298,3 +298,5 @@ def _set_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])
+        # SB3 sets these where it seeds an agent on a GPU; one that is loaded is not seeded: convolutions would round otherwise.
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

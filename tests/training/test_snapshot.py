@@ -541,6 +541,22 @@ def test_a_gpu_that_is_not_in_use_is_not_asked(monkeypatch):
     dump([1], io.BytesIO())
 
 
+def test_what_is_loaded_on_a_gpu_computes_as_deterministically_as_what_was_seeded_there(monkeypatch):
+    """Beside tests/gpu, which sees it in the bits."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["state"])
+    given = []
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", given.append)
+    stream = io.BytesIO()
+    dump({}, stream)
+    stream.seek(0)
+    load(stream)
+    assert given == [["state"]]
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.benchmark
+
+
 def test_random_generators_are_set_last():
     """Making an environment may draw from them."""
 

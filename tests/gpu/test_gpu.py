@@ -1,0 +1,83 @@
+"""The jobs on a real GPU: trainings packed on it, killed and continued, and apart from each other's faults."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlhpc.results.store import Store
+
+pytestmark = pytest.mark.gpu
+
+ROOT = Path(__file__).parents[2]
+SMALL = "{a2c: {all: {n_envs: 2}}, ppo: {all: {n_envs: 2, n_steps: 32, n_epochs: 1, batch_size: 32}}}"
+ATARI, DMC = "MsPacmanNoFrameskip-v4", "dm_control/cheetah-run-v0"
+
+
+def run(job, *words, code=0):
+    """Run a job; return what it answers as data."""
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, f"jobs/{job}.py", "--json", *map(str, words)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def launch(folder, envs, *words, code=0, algos="ppo", seeds=(1,)):
+    """Train a small grid on the GPU, all of it at once; return its store and what the job answers."""
+    answer = run(
+        "launch_training",
+        *("--cluster", "local", "--trainings-per-gpu", 12),
+        *(f"logs_dir={folder}", "name=gpu", f"envs=[{','.join(envs)}]", f"algos=[{algos}]"),
+        *(f"seeds=[{','.join(map(str, seeds))}]", f"hyperparameters={SMALL}", "evaluation.n_episodes=1", "tensorboard=false"),
+        *words,
+        code=code,
+    )
+    return Store(folder / "gpu"), answer
+
+
+def kinds(store):
+    """Return how the attempts at the one training that failed ended."""
+    (path,) = store.trainings.rglob("attempts.json")
+    return [attempt["kind"] for attempt in json.loads(path.read_text())]
+
+
+def test_twelve_trainings_packed_on_one_gpu_are_all_stored_and_say_so(tmp_path, gpu):
+    store, answer = launch(tmp_path, [ATARI, DMC], "budget.total_timesteps=512", algos="a2c,ppo", seeds=(1, 2, 3))
+    assert len(answer["stored"]) == 12
+    devices = [result.device for result in store.iterate()]
+    assert {(device["type"], device["name"]) for device in devices} == {("cuda", gpu)}
+    assert len({device["visible_gpus"] for device in devices}) == min(torch.cuda.device_count(), 12)
+    assert run("audit", store.root)
+
+
+@pytest.mark.parametrize("env_id", [ATARI, DMC])
+@pytest.mark.parametrize("algo", ["a2c", "ppo", "recurrent_ppo"])
+def test_a_killed_training_goes_on_from_its_whole_state(algo, env_id):
+    words = ("n_envs=2", *(() if algo == "a2c" else ("n_steps=64", "batch_size=64", "n_epochs=2")))
+    assert run("verify_resume", "--env", env_id, "--algo", algo, "--device", "cuda", "--kills", 2, *words)["identical"]
+
+
+def test_a_fault_of_the_gpu_ends_its_own_training_alone(tmp_path):
+    envs = ["faulty_envs:BadIndex-v0", "CartPole-v1"]
+    store, answer = launch(tmp_path, envs, "budget.total_timesteps=20000", "checkpoint_minutes=0", code=1)
+    assert len(answer["stored"]) == 1
+    assert set(kinds(store)) == {"gpu"}
+
+
+def test_memory_of_the_gpu_that_runs_out_is_told_as_such(tmp_path):
+    store, answer = launch(tmp_path, ["faulty_envs:Hungry-v0", "CartPole-v1"], "budget.total_timesteps=2000", code=1)
+    assert len(answer["stored"]) == 1
+    assert kinds(store) == ["out_of_memory", "out_of_memory"]
+
+
+def test_a_device_that_torch_cannot_use_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")
+    _, answer = launch(tmp_path, ["CartPole-v1"], "budget.total_timesteps=64", code=1)
+    assert "torch finds no GPU" in answer["failed"][0]["reason"]
