@@ -1,6 +1,6 @@
 # make install   .venv with pinned packages
 # make demo      a small real grid: train, collect, search, report (minutes)
-# make test      every test that this machine can run
+# make test      every test that this machine can run; those that mostly wait, for Slurm, run beside the others
 # make check     ruff and mypy
 # make cluster   a small Slurm on this machine, to try launches on; make cluster-stop ends it
 # make slurm     what that and the tests on it need, from apt, where we may install it
@@ -28,7 +28,11 @@ demo: install
 	$(BIN)/python jobs/predict_benchmark.py $(DEMO) --scores $(DEMO)/scores.csv
 
 test: install slurm
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m 'slurm or container' >.venv/waiting.log 2>&1 & waiting=$$!; \
+	trap 'kill $$waiting' INT TERM; \
+	$(BIN)/python -m pytest -m 'not (slurm or container)'; code=$$?; \
+	echo 'On Slurm and in the image, meanwhile:'; \
+	wait $$waiting; waited=$$?; cat .venv/waiting.log; [ $$code = 0 ] && [ $$waited = 0 ]
 
 check: install
 	$(BIN)/ruff check .

@@ -43,6 +43,7 @@ from rlhpc.cluster import checks, host, limits, policies, sharing
 from rlhpc.cluster import slurm as programs
 from rlhpc.cluster.checks import Request
 from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.image import Image
 from rlhpc.cluster.queue import count_own_jobs
 from rlhpc.cluster.site import Site, max_submit_jobs, read_site
 from rlhpc.errors import InputError, SlurmError
@@ -113,12 +114,27 @@ def _findings(config: LaunchConfig, site: Site, request: Request, *, has_probe: 
     yield from policies.findings(site, request)
     here = host.read_host(config.store.root)
     yield from host.findings(here, request)
+    container, refused = _image(config)
+    yield from refused
     startable = [each for each in checks.named_partitions(site, request) if each.is_up]
     if has_probe and startable and not here.fault:
-        yield from _seen(config, site)
+        yield from _seen(config, site, container)
 
 
-def _seen(config: LaunchConfig, site: Site) -> Iterator[Finding]:
+def _image(config: LaunchConfig) -> tuple[Image | None, list[Finding]]:
+    """Look at the image that trainings are to run in, from inside."""
+    try:
+        found, doubt = slurm.look_at_image(expand(config).trainings, config, ())
+    except InputError as error:
+        return None, [Finding("image", Severity.REFUSED, *_halves(fault)) for fault in error.faults]
+    if found is None:
+        return None, []
+    if doubt:
+        return found, [Finding("image", Severity.WARNING, f"{doubt}.", "Build it anew if that is not what you want.")]
+    return found, [Finding("image", Severity.GOOD, f"The image '{found.path}' runs here, and holds this rlhpc.")]
+
+
+def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator[Finding]:
     """Ask a node whether it sees what it has to."""
     root, partition = config.store.root, config.slurm.partition
     if sharing.is_this_host(site, partition):
@@ -126,7 +142,7 @@ def _seen(config: LaunchConfig, site: Site) -> Iterator[Finding]:
         return
     there = host.nearest_folder(root)
     try:
-        seen = sharing.look(there, partition, config.slurm.options)
+        seen = sharing.look(there, partition, config.slurm.options, container)
     except SlurmError as error:
         what = f"Whether the nodes see '{root}' was not found out: {error}"
         yield Finding("shared_folder", Severity.WARNING, what, "Check again when the partition has a free node.")
@@ -134,8 +150,9 @@ def _seen(config: LaunchConfig, site: Site) -> Iterator[Finding]:
     faults = list(seen.faults())
     yield from (Finding("shared_folder", Severity.REFUSED, *_halves(fault)) for fault in faults)
     if not faults:
+        runs = ", and runs the image" if container else ""
         yield Finding(
-            "shared_folder", Severity.GOOD, f"The node {seen.node} sees the folder '{there}' and the Python that runs this."
+            "shared_folder", Severity.GOOD, f"The node {seen.node} sees the folder '{there}' and the Python that runs this{runs}."
         )
 
 

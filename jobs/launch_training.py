@@ -5,6 +5,8 @@ examples:
       submit the default grid (760 trainings) to Slurm as an array of nodes, 2 GPUs x 12 trainings each
   python jobs/launch_training.py --dry-run
       print its plan and price, and write nothing
+  python jobs/launch_training.py --partition gpu --container rlhpc.sif
+      the same in an Apptainer image, which is looked at first; Slurm is spoken to from here alone
   python jobs/launch_training.py --partition gpu --only-failed
       submit again what failed, after its cause was mended
   python jobs/launch_training.py --config configs/demo.yaml --cluster local
@@ -29,10 +31,12 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rlhpc import command
 from rlhpc.cluster import slurm as programs
+from rlhpc.cluster.image import Image
 from rlhpc.cluster.site import Site, read_site
 from rlhpc.config import to_yaml
 from rlhpc.errors import STOPPED, InputError, SlurmError
@@ -66,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
     wanted = found.to_train
     if args.only_failed:
         wanted = tuple(training for training in wanted if has_given_up(store.read_attempts(training)))
-    cluster = _cluster(args)
+    cluster = _cluster(args, config)
     others = set(store.read_grid()) - {training.name for training in expanded.trainings}
     facts = {"name": config.name, "results": str(store.root), "config": str(store.config), "n_others": len(others)}
     facts["cluster"] = cluster
@@ -129,6 +133,8 @@ def _submit(launch: _Launch) -> int:
     facts |= slurm.describe(planned, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
     if site and planned.nodes:
         slurm.refuse(site, asked)
+    if args.dry_run and planned.nodes:
+        _look_at_image(launch)
     if args.dry_run or site is None or not planned.nodes:
         facts["n_unfinished"] = len(launch.found.to_train)
         rest = [] if planned.nodes else [text.nothing(facts, store, only_failed=args.only_failed and not queued)]
@@ -136,16 +142,25 @@ def _submit(launch: _Launch) -> int:
         return STOPPED if facts["n_ending"] and not args.dry_run else 0
     writable_folder(store.trainings)
     launch.tell(facts)
-    for warning in slurm.refuse_unshared(store, config, site):
+    container = _look_at_image(launch, writes=[store.root.resolve()])
+    for warning in slurm.refuse_unshared(store, config, site, container):
         print(f"warning: {warning}", file=sys.stderr)
     _prepare(launch)
     slurm.refuse_submitted(store, planned)
     submitted = []
-    for array in slurm.submit(planned, config, store):
+    for array in slurm.submit(planned, config, store, container):
         submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})
         print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", flush=True)
     command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
     return 0
+
+
+def _look_at_image(launch: _Launch, writes: Sequence[Path] = ()) -> Image | None:
+    """Look at the image that trainings are to run in, if any; refuse one that cannot be used, warn of one of another source."""
+    found, doubt = slurm.look_at_image(launch.wanted, launch.config, writes)
+    if doubt:
+        print(f"warning: {doubt}", file=sys.stderr)
+    return found
 
 
 def _site(args: argparse.Namespace) -> Site | None:
@@ -178,7 +193,7 @@ def _prepare(launch: _Launch) -> None:
         node.tidy(store, training)
 
 
-def _cluster(args: argparse.Namespace) -> str:
+def _cluster(args: argparse.Namespace, config: LaunchConfig) -> str:
     """Decide where the trainings are carried out."""
     has_slurm = programs.is_there()
     if args.dry_run and args.cluster == "auto":
@@ -187,6 +202,11 @@ def _cluster(args: argparse.Namespace) -> str:
     if cluster == "local" and args.partition:
         why = "--cluster local trains on this machine" if args.cluster == "local" else "there is no sbatch on PATH"
         raise InputError(f"--partition needs Slurm, but {why}. Log in to a cluster, or use --cluster local without --partition.")
+    if cluster == "local" and config.container.image is not None:
+        raise InputError(
+            "container.image (--container) is for Slurm, whose elements run in the image. Here, run the whole job in it, without"
+            f" --container: apptainer run --nv {config.container.image} launch_training --cluster local container.image=null ..."
+        )
     if cluster == "slurm" and not has_slurm and not args.dry_run:
         raise InputError(
             "--cluster slurm needs Slurm, but there is no sbatch on PATH. Log in to a cluster, or use --cluster local to train on"

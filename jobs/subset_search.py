@@ -53,10 +53,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlhpc import command
+from rlhpc import __version__, command
 from rlhpc.benchmarks import load_benchmarks
-from rlhpc.cluster import slurm
+from rlhpc.cluster import image, slurm
 from rlhpc.cluster.driver import read_options
+from rlhpc.cluster.image import Image
 from rlhpc.cluster.shards import Shards, describe, interpreter, remedy, submit
 from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.files import writable_folder
@@ -225,6 +226,7 @@ def _submit(args: argparse.Namespace, plan: SearchPlan) -> None:
     """Have Slurm search what is missing, and merge."""
     if not slurm.is_there():
         raise InputError("there is no sbatch here. Log in to a cluster, or search on this machine: leave out --submit.")
+    writable_folder(plan.folder.root)
     shards = Shards(
         script=SCRIPT,
         job=Path(__file__).resolve(),
@@ -236,11 +238,22 @@ def _submit(args: argparse.Namespace, plan: SearchPlan) -> None:
         at_once=args.at_once,
         logs=plan.folder.slurm,
         driver=read_options(args.like_job) if args.like_job else None,
+        image=_image(args, plan.folder) if args.container is not None else None,
     )
-    writable_folder(plan.folder.root)
     taken = submit(shards)
     text = "\n".join([plan.summary, describe(shards, taken), f"The result will be {plan.folder.ranking}"])
     command.answer(args, {**plan.described(), "array": taken.array_id, "merge": taken.merge_id}, text)
+
+
+def _image(args: argparse.Namespace, folder: SearchFolder) -> Image:
+    """Look at the image that jobs are to run in; refuse one that cannot be used, warn of one of another source."""
+    tables = [args.dataset, args.costs, args.early, args.scores, *map(Path, args.benchmarks or ())]
+    paths = [path for table in tables if table and table.exists() for path in (table.absolute(), table.resolve())]
+    reads = dict.fromkeys(path.parent for path in paths)
+    found = image.look(image.ContainerConfig(args.container), [Path.cwd(), folder.root.resolve()], list(reads))
+    if doubt := image.refuse_other(found, __version__, SCRIPT.parents[1]):
+        print(f"warning: {doubt}", file=sys.stderr)
+    return found
 
 
 def _find(args: argparse.Namespace, problem: Problem, settings: Settings, folder: SearchFolder) -> Sequence[Best]:

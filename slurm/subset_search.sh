@@ -14,6 +14,7 @@
 #   SHARDS    how many (default 16); at most the cluster's MaxArraySize
 #   PARALLEL  how many run at a time (default all)
 #   PYTHON    the interpreter (default .venv/bin/python of this repository, else python3)
+#   CONTAINER the Apptainer image that shards and merge run in (default none); the driver itself runs on the host
 #
 # The driver's partition, account, QOS, reservation, time limit, memory (--mem or --mem-per-cpu), constraint, node list and
 # excluded nodes hold for every shard and for the merge (rlhpc/cluster/driver.py); so do the variables of sbatch for account,
@@ -36,9 +37,10 @@ fail() {
 if [[ -n ${RLHPC_SEARCH_PHASE-} ]]; then # a job of rlhpc/cluster/shards.py, which sets these variables
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # a job has one CPU; on a large node, a thread for each might not even start
   cd -- "$RLHPC_SEARCH_FOLDER"
+  mapfile -t start <<<"$RLHPC_SEARCH_START" # one word a line
   case $RLHPC_SEARCH_PHASE in
-    shard) exec "$RLHPC_SEARCH_PYTHON" "$RLHPC_SEARCH_JOB" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" "$@" ;;
-    merge) exec "$RLHPC_SEARCH_PYTHON" "$RLHPC_SEARCH_JOB" --merge --n-shards "$SHARDS" "$@" ;;
+    shard) exec "${start[@]}" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" "$@" ;;
+    merge) exec "${start[@]}" --merge --n-shards "$SHARDS" "$@" ;;
   esac
 fi
 
@@ -61,4 +63,4 @@ reason=$("$RLHPC_SEARCH_PYTHON" "$job" --help 2>&1 >/dev/null) || fail "'$RLHPC_
   "${reason##*$'\n'}. Call 'make install' in '${self%/*/*}', or name another: PYTHON=..."
 [[ ${SHARDS-}${PARALLEL-} =~ ^[0-9]*$ ]] || fail "SHARDS='${SHARDS-}' or PARALLEL='${PARALLEL-}' is no number: give 1 or more."
 exec "$RLHPC_SEARCH_PYTHON" "$job" --submit ${driver:+--like-job "$driver"} ${SHARDS:+--n-shards "$SHARDS"} \
-  ${PARALLEL:+--at-once "$PARALLEL"} "$@"
+  ${PARALLEL:+--at-once "$PARALLEL"} ${CONTAINER:+--container "$CONTAINER"} "$@"

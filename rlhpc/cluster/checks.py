@@ -45,6 +45,8 @@ class Request:
         Options of sbatch, without dashes, that the user gives himself; what they decide is not checked.
     needs_internet : bool
         Whether trainings talk to a server outside.
+    has_image : bool
+        Whether trainings run in an Apptainer image.
     """
 
     partition: str | None
@@ -61,6 +63,7 @@ class Request:
     gigabytes: float = 0.0
     has_options: frozenset[str] = frozenset()
     needs_internet: bool = False
+    has_image: bool = False
 
     def wanted_gres(self) -> tuple[Gres, ...]:
         """Return the generic resources that an element asks for, as far as they are known."""

@@ -73,9 +73,13 @@ def read_host(folder: Path) -> Host:
     found = os.statvfs(there)
     free = Room("the file system", found.f_bavail * found.f_frsize / _BYTES_PER_GB, found.f_favail if found.f_files else None)
     quota = parse_quota(_ask_quota(), mount_of(there, MOUNTINFO.read_text()).source)
-    forbidding = (path for path, value in _FORBIDS_NAMESPACES.items() if _read(Path(path)) == value)
     apptainer = shutil.which("apptainer") or shutil.which("singularity") or ""
-    return Host(folder, (free, *quota), apptainer, next(forbidding, ""), _writing_fault(there))
+    return Host(folder, (free, *quota), apptainer, what_forbids_namespaces(), _writing_fault(there))
+
+
+def what_forbids_namespaces() -> str:
+    """Return the kernel's setting that keeps an ordinary user from making user namespaces; blank if none does."""
+    return next((path for path, value in _FORBIDS_NAMESPACES.items() if _read(Path(path)) == value), "")
 
 
 def nearest_folder(folder: Path) -> Path:
@@ -112,8 +116,8 @@ def findings(host: Host, request: Request) -> list[Finding]:
     if host.fault:
         what = f"Nothing can be written to the folder of the results, '{host.folder}' ({host.fault})."
         remedy = "Give a folder that you can write to, with logs_dir=..."
-        return [Finding("results_folder", Severity.REFUSED, what, remedy), _of_images(host)]
-    return [*_of_room(host, request), _of_images(host)]
+        return [Finding("results_folder", Severity.REFUSED, what, remedy), _of_apptainer(host, request)]
+    return [*_of_room(host, request), _of_apptainer(host, request)]
 
 
 def _of_room(host: Host, request: Request) -> Iterator[Finding]:
@@ -137,15 +141,15 @@ def _of_room(host: Host, request: Request) -> Iterator[Finding]:
             yield Finding(name, Severity.GOOD, f"{what}.")
 
 
-def _of_images(host: Host) -> Finding:
+def _of_apptainer(host: Host, request: Request) -> Finding:
     if not host.apptainer:
-        return Finding("apptainer", Severity.NOTE, "There is no Apptainer on PATH.", "No image is needed.")
+        severity = Severity.REFUSED if request.has_image else Severity.NOTE
+        remedy = "Load its module, or leave out --container." if request.has_image else "Without --container none is needed."
+        return Finding("apptainer", severity, "There is no Apptainer on PATH.", remedy)
     if host.forbids_namespaces:
         what = f"Apptainer is on PATH, and this host forbids user namespaces ({host.forbids_namespaces})."
-        return Finding("apptainer", Severity.NOTE, what, "No image is needed; with one, Apptainer must be installed setuid.")
-    return Finding(
-        "apptainer", Severity.GOOD, "Apptainer is on PATH and user namespaces are allowed; no image is needed, though."
-    )
+        return Finding("apptainer", Severity.NOTE, what, "Images run if Apptainer was installed setuid.")
+    return Finding("apptainer", Severity.GOOD, "Apptainer is on PATH, and user namespaces are allowed.")
 
 
 def _ask_quota() -> str:

@@ -18,7 +18,7 @@ _SIGNAL_ALL = ("linuxproc", "pgid")
 
 def findings(site: Site, request: Request) -> list[Finding]:
     """Find what a site's settings mean for the elements of a launch."""
-    found = [*_of_requeueing(site), *_of_killing(site), *_of_records(site), *_of_internet(request)]
+    found = [*_of_requeueing(site), *_of_killing(site, request), *_of_records(site), *_of_internet(request)]
     return found + [each for partition in named_partitions(site, request) for each in _of_preemption(site, partition, request)]
 
 
@@ -105,7 +105,7 @@ def _of_notice(site: Site, partition: Partition) -> Iterator[Finding]:
         )
 
 
-def _of_killing(site: Site) -> Iterator[Finding]:
+def _of_killing(site: Site, request: Request) -> Iterator[Finding]:
     """Yield how jobs are killed."""
     kill_wait = _number(site.config.get("KillWait", ""))
     if kill_wait is not None and kill_wait < _SAVE_SECONDS + _SPARE_SECONDS:
@@ -117,12 +117,14 @@ def _of_killing(site: Site) -> Iterator[Finding]:
             "Set a smaller checkpoint_minutes. Time limits are not concerned: their warning comes earlier.",
         )
     tracked = site.config.get("ProctrackType", "").partition("/")[2]
-    if tracked in _SIGNAL_ALL:
+    if tracked in _SIGNAL_ALL and request.has_image:
         yield Finding(
             "proctrack",
-            Severity.NOTE,
-            f"Signals of Slurm reach every process of a job (ProctrackType=proctrack/{tracked}), also those that mount an image.",
-            "No image is needed; unpack one to a folder before you use it (apptainer build --sandbox).",
+            Severity.WARNING,
+            f"Signals of Slurm reach every process of a job (ProctrackType=proctrack/{tracked}), also the one that mounts the"
+            " image. It is kept deaf to them (containers/fuse), unless Apptainer here brings a squashfuse of its own.",
+            "If elements end with 'Bus error' when they are to save, unpack the image (apptainer build --sandbox FOLDER IMAGE)"
+            " and give the folder in its place.",
         )
 
 

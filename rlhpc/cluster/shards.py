@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlhpc.cluster.image import HOME, Image
+from rlhpc.cluster.image import PYTHON as IMAGE_PYTHON
 from rlhpc.cluster.site import Site, parse_config
 from rlhpc.cluster.slurm import ask, outside_of_jobs
 from rlhpc.errors import InputError, SlurmError
@@ -47,6 +49,8 @@ class Shards:
         The folder for what jobs print.
     driver : tuple of str or None
         Options of the job that submits, from `rlhpc.cluster.driver`; None where no job does.
+    image : Image or None
+        That jobs run in, with its own Python and its own copy of the job; None: on the host.
     """
 
     script: Path
@@ -59,6 +63,14 @@ class Shards:
     at_once: int | None
     logs: Path
     driver: tuple[str, ...] | None = None
+    image: Image | None = None
+
+    @property
+    def start(self) -> tuple[str, ...]:
+        """The words that start the job on a node; they go before those of its command line."""
+        if self.image is None:
+            return (self.python, str(self.job))
+        return self.image.command((*IMAGE_PYTHON, str(HOME / "jobs" / self.job.name)))
 
     def shard_log(self, array_id: str, index: str = "*") -> Path:
         """Return the path of what a shard prints."""
@@ -139,7 +151,7 @@ def environment(shards: Shards, phase: str) -> dict[str, str]:
         "RLHPC_SEARCH_PHASE": phase,
         "RLHPC_SEARCH_FOLDER": str(shards.folder),
         _PYTHON: shards.python,
-        "RLHPC_SEARCH_JOB": str(shards.job),
+        "RLHPC_SEARCH_START": "\n".join(shards.start),
         "SHARDS": str(shards.n_shards),
         _AGAIN: f"What shards printed is in '{shards.logs}'. To search what is missing, and merge, call again in "
         f"'{shards.folder}': {command_again(shards)}",
@@ -160,8 +172,9 @@ def command_again(shards: Shards) -> str:
     if shards.driver is None:
         return _command_here(shards)
     at_once = f"PARALLEL={shards.at_once} " if shards.at_once else ""
+    container = f"CONTAINER={shlex.quote(str(shards.image.path))} " if shards.image else ""
     words = shlex.join(["sbatch", *shards.driver, str(shards.script), *shards.words])
-    return f"SHARDS={shards.n_shards} {at_once}{words}"
+    return f"SHARDS={shards.n_shards} {at_once}{container}{words}"
 
 
 def interpreter() -> str:
@@ -177,7 +190,8 @@ def remedy() -> str:
 def _command_here(shards: Shards) -> str:
     """Spell the command line that submits the same without a driver."""
     at_once = [f"--at-once={shards.at_once}"] if shards.at_once else []
-    flags = ["--submit", f"--n-shards={shards.n_shards}", *at_once]
+    container = [f"--container={shards.image.path}"] if shards.image else []
+    flags = ["--submit", f"--n-shards={shards.n_shards}", *at_once, *container]
     return shlex.join([shards.python, str(shards.job), *flags, *shards.words])
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlhpc.cluster.image import PYTHON as IMAGE_PYTHON
+from rlhpc.cluster.image import Image
 from rlhpc.cluster.mounts import is_shared
 from rlhpc.cluster.site import Site
 from rlhpc.cluster.slurm import ask, outside_of_jobs
@@ -19,23 +21,33 @@ _START_SECONDS = 10  # a node that is free starts the probe at once; later than 
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
 _END_SECONDS = 45.0
 _TOLD, _DONE = "rlhpc: ", "done"  # a site's own prologue may print, too
-# What a file is not seen for at once, it may be a second later: NFS looks again soon.
+_FAILS = "fails "
+# What a file is not seen for at once, it may be a second later: NFS looks again soon. Words: how many paths, these, a command.
 _LOOK = f"""\
 echo "{_TOLD}$SLURMD_NODENAME"
-for path; do
-  for look in $(seq {_LOOKS}); do test -e "$path" && continue 2; sleep 1; done
-  echo "{_TOLD}$path"
+for n in $(seq "$1"); do
+  shift
+  for look in $(seq {_LOOKS}); do test -e "$1" && continue 2; sleep 1; done
+  echo "{_TOLD}$1"
 done
+shift
+test $# = 0 || said=$("$@" 2>&1) || echo "{_TOLD}{_FAILS}$(echo "$said" | tail -n 2 | tr '\\n' ' ')"
 echo "{_TOLD}{_DONE}"
 """
 _OPTIONS = ("account", "qos", "reservation", "constraint", "nodelist", "exclude", "cluster-constraint", "licenses")
 PYTHON = Path(sys.executable)  # that elements are started with, too
 
 
-def refuse_unshared(folder: Path, partition: str | None, site: Site, options: Mapping[str, object] | None = None) -> str:
-    """Refuse a folder for results, and a Python that we run in, that the nodes of a partition do not see.
+def refuse_unshared(
+    folder: Path,
+    partition: str | None,
+    site: Site,
+    options: Mapping[str, object] | None = None,
+    image: Image | None = None,
+) -> str:
+    """Refuse a folder for results, a Python that we run in, and an image, that the nodes of a partition do not see.
 
-    Nothing is asked where both lie on file systems of a kind that machines share; else a job of a second looks for them.
+    Nothing is asked where all lie on file systems of a kind that machines share; else a job of a second looks for them.
 
     Parameters
     ----------
@@ -46,6 +58,8 @@ def refuse_unshared(folder: Path, partition: str | None, site: Site, options: Ma
     site : Site
     options : mapping, optional
         What the user gives to sbatch, without dashes, such as ``account``.
+    image : Image, optional
+        That trainings run in.
 
     Returns
     -------
@@ -57,10 +71,10 @@ def refuse_unshared(folder: Path, partition: str | None, site: Site, options: Ma
     InputError
         If a node does not see one of them.
     """
-    if is_this_host(site, partition) or (is_shared(folder) and is_shared(PYTHON)):
+    if is_this_host(site, partition) or all(map(is_shared, [folder, PYTHON, *([image.path] if image else [])])):
         return ""
     try:
-        seen = look(folder, partition, options)
+        seen = look(folder, partition, options, image)
     except SlurmError as error:
         return f"whether the nodes see '{folder}' was not found out: {error}"
     if faults := tuple(seen.faults()):
@@ -78,12 +92,18 @@ class Seen:
     folder : Path
         For results.
     hidden : frozenset of Path
-        What it does not see: the folder, or `PYTHON`.
+        What it does not see: the folder, `PYTHON`, or the image.
+    image : Path or None
+        That was looked for.
+    image_fault : str
+        What it says where it cannot run the image; blank if it can.
     """
 
     node: str
     folder: Path
     hidden: frozenset[Path] = frozenset()
+    image: Path | None = None
+    image_fault: str = ""
 
     def faults(self) -> Iterator[str]:
         """Yield what has to be changed, one sentence each."""
@@ -97,10 +117,17 @@ class Seen:
                 f"The node {self.node} does not see the Python '{PYTHON}', with which this was started: install rlhpc on a file"
                 " system that the nodes share."
             )
+        if self.image in self.hidden:
+            yield (f"The node {self.node} does not see the image '{self.image}': keep it on a file system that the nodes share.")
+        elif self.image_fault:
+            yield (
+                f"The node {self.node} cannot run the image '{self.image}' ({self.image_fault}): load Apptainer's module in"
+                " slurm.setup, name nodes that have it (slurm.options.constraint), or ask your administrators for it."
+            )
 
 
-def look(folder: Path, partition: str | None, options: Mapping[str, object] | None = None) -> Seen:
-    """Write a file to a folder and have a node of a partition look for it, and for our Python.
+def look(folder: Path, partition: str | None, options: Mapping[str, object] | None = None, image: Image | None = None) -> Seen:
+    """Write a file to a folder and have a node of a partition look for it, for our Python, and try an image if there is one.
 
     Raises
     ------
@@ -109,7 +136,9 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     """
     marker = writable_folder(folder).resolve() / f".seen.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
     marker.touch()
-    asked = ("srun", *_asked(partition, options or {}), "sh", "-c", _LOOK, "sh", str(marker), str(PYTHON))
+    paths = {str(marker): folder, str(PYTHON): PYTHON} | ({str(image.path): image.path} if image else {})
+    tried = image.command((*IMAGE_PYTHON, "--version")) if image else ()
+    asked = ("srun", *_asked(partition, options or {}), "sh", "-c", _LOOK, "sh", str(len(paths)), *paths, *tried)
     try:
         with outside_of_jobs():
             said = ask(*asked, timeout_seconds=_END_SECONDS)
@@ -120,8 +149,9 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
     if not told or told[-1] != _DONE:
         raise SlurmError(f"the job that was to look for it did not tell: {said.strip() or 'it said nothing'}.")
-    paths = {str(marker): folder, str(PYTHON): PYTHON}
-    return Seen(told[0], folder, frozenset(paths[each] for each in told[1:-1] if each in paths))
+    fails = next((each.removeprefix(_FAILS).strip() for each in told[1:-1] if each.startswith(_FAILS)), "")
+    hidden = frozenset(paths[each] for each in told[1:-1] if each in paths)
+    return Seen(told[0], folder, hidden, image.path if image else None, fails)
 
 
 def is_this_host(site: Site, partition: str | None) -> bool:
@@ -133,7 +163,7 @@ def is_this_host(site: Site, partition: str | None) -> bool:
 
 def _asked(partition: str | None, options: Mapping[str, object]) -> Iterable[str]:
     """Spell what is asked of srun: the least that a job can be."""
-    yield from ("--nodes=1", "--ntasks=1", "--time=1", "--mem=50M", f"--immediate={_START_SECONDS}")
+    yield from ("--nodes=1", "--ntasks=1", "--time=1", "--mem=200M", f"--immediate={_START_SECONDS}")
     yield from ("--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
     if partition:
         yield f"--partition={partition}"

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rlhpc import command
 from rlhpc.cluster.array import SlurmConfig
+from rlhpc.cluster.image import ContainerConfig
 from rlhpc.config import CONFIGS, load
 from rlhpc.errors import ConfigError
 from rlhpc.results.store import Store
@@ -29,6 +30,7 @@ class LaunchConfig(grid.GridConfig):
     logs_dir: str = "logs"
     packing: plan.PackingConfig = field(default_factory=plan.PackingConfig)
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
+    container: ContainerConfig = field(default_factory=ContainerConfig)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tensorboard: bool = True
     checkpoint_minutes: float = 10.0
@@ -78,6 +80,7 @@ def _expanded(path: str) -> str:
 # Flag -> the key that it is short for, its type and its help.
 _FLAGS: dict[str, tuple[str, type, str]] = {
     "partition": ("slurm.partition", str, "Slurm partition"),
+    "container": ("container.image", str, "Apptainer image that trainings on Slurm run in"),
     "gpus_per_node": ("packing.gpus_per_node", int, "GPUs of one array element; 0: train on cores"),
     "trainings_per_gpu": ("packing.trainings_per_gpu", int, "trainings at once on each GPU"),
     "max_nodes": ("packing.max_nodes", int, "at most this many array elements"),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from rlhpc.cluster import array, checks, sharing, submission
+from rlhpc import __version__
+from rlhpc.cluster import array, checks, image, sharing, submission
 from rlhpc.cluster.array import Demand, Share
+from rlhpc.cluster.image import Image
 from rlhpc.cluster.queue import QueuedElement, count_own_jobs
 from rlhpc.cluster.site import Site, max_submit_jobs
 from rlhpc.cluster.submission import Submission
+from rlhpc.config import CONFIGS
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.launch.assignment import Assignment
 from rlhpc.launch.config import LaunchConfig
@@ -22,7 +26,7 @@ from rlhpc.training.estimate import Hours
 from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array
 
 _AMPLE = 4  # a time limit of so many times the estimate; schedulers start short jobs in gaps before long ones
-COMMAND = (sys.executable, "-u", "-m", "rlhpc.launch.assignment")  # of the node's supervisor
+_SUPERVISOR = ("-u", "-m", "rlhpc.launch.assignment")  # of a node, as words behind Python
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Re
         n_files=footprint.n_files(trainings, has_wandb=config.wandb.mode != "disabled"),
         gigabytes=footprint.gigabytes(trainings),
         has_options=frozenset(config.slurm.sbatch_options),
+        has_image=config.container.image is not None,
     )
 
 
@@ -160,14 +165,14 @@ def refuse(site: Site, asked: checks.Request) -> None:
         raise InputError(*faults)
 
 
-def refuse_unshared(store: Store, config: LaunchConfig, site: Site) -> Sequence[str]:
-    """Refuse a folder of results that the nodes do not see; return what could not be told, in words.
+def refuse_unshared(store: Store, config: LaunchConfig, site: Site, container: Image | None = None) -> Sequence[str]:
+    """Refuse a folder of results, or an image, that the nodes do not see or cannot run; return what could not be told, in words.
 
     Raises
     ------
     InputError
     """
-    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options)
+    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options, container)
     return [told] if told else []
 
 
@@ -186,7 +191,30 @@ def refuse_submitted(store: Store, planned: SlurmPlan) -> None:
         )
 
 
-def submit(planned: SlurmPlan, config: LaunchConfig, store: Store) -> Iterator[Submission]:
+def look_at_image(trainings: Sequence[Training], config: LaunchConfig, writes: Sequence[Path]) -> tuple[Image | None, str]:
+    """Look at the image that trainings are to run in, from inside; return it, None without one, and what to warn of.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Whose environments must be there.
+    config : LaunchConfig
+    writes : sequence of Path
+        Folders that are written to.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used, or was made for another rlhpc.
+    """
+    if config.container.image is None:
+        return None, ""
+    modules = sorted({training.env_id.rpartition(":")[0] for training in trainings} - {""})
+    found = image.look(config.container, writes, modules=modules)
+    return found, image.refuse_other(found, __version__, CONFIGS.parent)
+
+
+def submit(planned: SlurmPlan, config: LaunchConfig, store: Store, container: Image | None = None) -> Iterator[Submission]:
     """Submit a plan; yield each array when Slurm has taken it.
 
     Raises
@@ -199,7 +227,10 @@ def submit(planned: SlurmPlan, config: LaunchConfig, store: Store) -> Iterator[S
         Share(tuple(training.name for training in node.trainings), Assignment(node, root, settings).to_json())
         for node in planned.nodes
     ]
-    return array.submit(store.root.resolve(), config.name, array.split(shares, planned.array_size), COMMAND, planned.needs)
+    command: Sequence[str] = (sys.executable, *_SUPERVISOR)
+    if container:
+        command = container.command((*image.PYTHON, *_SUPERVISOR), has_gpus=planned.needs.gpus > 0)
+    return array.submit(store.root.resolve(), config.name, array.split(shares, planned.array_size), command, planned.needs)
 
 
 def describe(planned: SlurmPlan, queued: Mapping[str, QueuedElement]) -> dict[str, object]:

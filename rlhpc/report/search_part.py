@@ -22,6 +22,7 @@ def add_flags(built: argparse.ArgumentParser) -> None:
         "--n-shards", type=int, metavar="N", help=f"shards there are to be, for --dry-run, --merge, --submit (there: {N_SHARDS})"
     )
     built.add_argument("--at-once", type=int, metavar="N", help="shards that run at a time, for --submit (default: all)")
+    built.add_argument("--container", metavar="IMAGE", help="for --submit: the Apptainer image that jobs run in")
     built.add_argument("--like-job", metavar="ID", help="for --submit: partition, account, time, ... of this job hold for all")
 
 
@@ -63,6 +64,6 @@ def part_faults(args: argparse.Namespace) -> Iterator[str]:
         yield f"--n-shards {args.n_shards} is out of range: give 1 to {MAX_SHARDS}."
     if args.at_once is not None and args.at_once < 1:
         yield f"--at-once {args.at_once} is out of range: give 1 or more, or leave it out for all."
-    for flag, value in (("--at-once", args.at_once), ("--like-job", args.like_job)):
+    for flag, value in (("--at-once", args.at_once), ("--like-job", args.like_job), ("--container", args.container)):
         if value is not None and not args.submit:
             yield f"{flag} goes with --submit alone."

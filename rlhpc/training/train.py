@@ -100,6 +100,7 @@ def train(
         converged=run.converged,
         device=machine.device(run.device),
         versions=machine.versions(),
+        container=machine.container(),
         wandb=tracker.record if tracker is not None else {"mode": "disabled"},
         policy_sha256=run.policy_sha256,
         resumes=run.resumes,

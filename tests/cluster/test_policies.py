@@ -78,8 +78,11 @@ def test_a_short_time_to_save_is_told(make_site, request_of):
 
 
 @pytest.mark.parametrize("kind", ["linuxproc", "pgid"])
-def test_signals_that_reach_every_process_are_told(make_site, request_of, kind):
-    assert kind in found(make_site(config={"proctrack/cgroup": f"proctrack/{kind}"}), request_of())["proctrack"].what
+def test_signals_that_reach_what_mounts_an_image_are_told(make_site, request_of, kind):
+    site = make_site(config={"proctrack/cgroup": f"proctrack/{kind}"})
+    assert kind in found(site, request_of(has_image=True))["proctrack"].what
+    assert "proctrack" not in found(site, request_of())
+    assert "proctrack" not in found(make_site(), request_of(has_image=True))
 
 
 def test_accounts_are_told(make_site, request_of):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlhpc.cluster import shards as module
+from rlhpc.cluster.image import ContainerConfig, Image
 from rlhpc.cluster.shards import Shards, Taken, array_command, command_again, describe, environment, merge_command, submit
 from rlhpc.errors import InputError, SlurmError
 
@@ -99,6 +100,16 @@ def test_the_script_does_what_its_environment_says(shards, tmp_path, phase, flag
     told = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, check=True).stdout
     words = [str(shards.job), *flags.split(), *shards.words]
     assert told == f"{tmp_path}\n1\n{''.join(f'{word}|' for word in words)}"
+
+
+def test_in_an_image_its_own_python_runs_its_own_copy_of_the_job(shards):
+    image = Image(Path("/x y.sif"), "/bin/apptainer", ContainerConfig(), (Path("/data"),))
+    inside = replace(shards, image=image)
+    words = environment(inside, "shard")["RLHPC_SEARCH_START"].splitlines()
+    assert words[-6:] == ["--bind", "/data:/data", "/x y.sif", "python", "-P", "/opt/rlhpc/jobs/subset_search.py"]
+    assert "'--container=/x y.sif'" in command_again(inside)
+    driven = replace(inside, driver=("--partition=cpu",))
+    assert command_again(driven).startswith("SHARDS=16 CONTAINER='/x y.sif' sbatch --partition=cpu ")
 
 
 def test_the_script_reads_no_variable_that_is_not_set(shards):

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from rlhpc.cluster import sharing
+from rlhpc.cluster.image import ContainerConfig, Image
 from rlhpc.cluster.sharing import PYTHON, is_this_host, look, refuse_unshared
 from rlhpc.errors import InputError, SlurmError
 
@@ -59,6 +60,39 @@ def test_a_hidden_python_is_refused_too(srun, logs, make_site, monkeypatch, tmp_
         refuse_unshared(logs, "gpu", make_site())
 
 
+def image_of(path, *words):
+    """Return an image that is run by a command of the test's."""
+    runtime = path.parent / "apptainer"
+    runtime.write_text("#!/bin/sh\n" + "\n".join(words))
+    runtime.chmod(0o755)
+    return Image(path, str(runtime), ContainerConfig())
+
+
+def test_an_image_that_runs_on_the_node_is_fine(srun, logs, make_site, tmp_path):
+    srun()
+    (tmp_path / "x.sif").touch()
+    assert refuse_unshared(logs, "gpu", make_site(), None, image_of(tmp_path / "x.sif", "echo Python 3.11")) == ""
+
+
+def test_an_image_that_the_node_cannot_run_is_refused_in_its_words(srun, logs, make_site, tmp_path):
+    srun()
+    (tmp_path / "x.sif").touch()
+    wrong = image_of(tmp_path / "x.sif", "echo 'no user namespaces' >&2", "exit 255")
+    with pytest.raises(InputError, match=r"n7 cannot run the image '.*x\.sif' \(no user namespaces\): load Apptainer's module"):
+        refuse_unshared(logs, "gpu", make_site(), None, wrong)
+    (tmp_path / "apptainer").unlink()
+    with pytest.raises(InputError, match=r"n7 cannot run the image '.*x\.sif' \(.*apptainer.*\): load"):
+        refuse_unshared(logs, "gpu", make_site(), None, wrong)
+
+
+def test_a_hidden_image_is_refused(srun, logs, make_site, tmp_path):
+    srun()
+    hidden = image_of(tmp_path / "none.sif", "exit 255")
+    with pytest.raises(InputError, match=r"n7 does not see the image '.*none\.sif': keep it on a file system") as caught:
+        refuse_unshared(logs, "gpu", make_site(), None, hidden)
+    assert len(caught.value.faults) == 1
+
+
 def test_a_busy_cluster_is_a_warning_with_its_own_words(srun, logs, make_site):
     srun("echo 'srun: job 5 queued' >&2; echo 'srun: error: Unable to allocate resources: Requested nodes are busy' >&2; exit 1")
     told = refuse_unshared(logs, "gpu", make_site())
@@ -79,7 +113,7 @@ def test_the_least_is_asked_for_with_the_users_own_account(srun, logs, monkeypat
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     look(logs, "gpu", {"account": "rl", "exclude": "n9", "mail-type": "END"})
     words = calls.read_text().split()
-    assert {"--partition=gpu", "--account=rl", "--exclude=n9", "--nodes=1", "--ntasks=1", "--time=1", "--mem=50M"} <= set(words)
+    assert {"--partition=gpu", "--account=rl", "--exclude=n9", "--nodes=1", "--ntasks=1", "--time=1", "--mem=200M"} <= set(words)
     assert not [word for word in words if "mail" in word]
 
 

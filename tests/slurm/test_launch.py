@@ -92,7 +92,8 @@ def test_what_the_environment_says_to_slurms_programs_changes_no_launch(cluster,
 
 
 @pytest.mark.slow
-def test_a_launch_right_after_scancel_says_that_the_rest_is_ending(cluster, tmp_path):
+def test_a_launch_right_after_scancel_says_that_the_rest_is_ending(make_cluster, tmp_path):
+    cluster = make_cluster(n_nodes=1, conf={"KillWait": 300})  # so long is the element ending
     grid = Grid(cluster, tmp_path, n_trainings=2)
     grid.launch()
     grid.wait_for_checkpoints(2)
@@ -101,7 +102,6 @@ def test_a_launch_right_after_scancel_says_that_the_rest_is_ending(cluster, tmp_
     shown = grid.run("launch_training", "--partition=gpu", *grid.words)
     assert shown.returncode == 75, shown.stdout + shown.stderr
     assert "2 of those in the queue are ending just now: launch again in a minute" in shown.stdout
-    grid.wait_until_ended()
 
 
 def test_an_array_longer_than_the_site_takes_is_split_and_that_is_said(make_cluster, tmp_path):
