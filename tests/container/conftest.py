@@ -80,6 +80,8 @@ def user() -> Iterator[User]:
     """The ordinary user; skip where there is no Apptainer."""
     if shutil.which("apptainer") is None:
         pytest.skip(f"{ABSENT}Apptainer (Debian 12: bash .ci/install_apptainer.sh)")
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or subprocess.run(["unshare", "--user", "true"], check=False).returncode:
+        pytest.skip(f"{ABSENT}/dev/fuse or user namespaces, without which an ordinary user can run no image")
     if os.getuid():
         yield User(pwd.getpwuid(os.getuid()).pw_name, Path.home())
         return

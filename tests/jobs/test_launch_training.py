@@ -54,6 +54,16 @@ def test_the_plan_as_data_says_the_same(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_image_that_cannot_be_used_is_refused_before_anything_is_planned_or_written(tmp_path):
+    words = (f"logs_dir={tmp_path}/logs", *TINY)
+    shown = launch("--dry-run", "--container", str(tmp_path / "none.sif"), *words, code=2)
+    assert f"there is no image '{tmp_path}/none.sif'" in shown.stderr
+    for flags in (["--container", "x.sif"], ["container.image=x.sif"]):
+        shown = launch("--cluster", "local", *flags, *words, code=2)
+        assert "apptainer run --nv x.sif launch_training --cluster local container.image=null" in shown.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_flags_are_short_for_keys_of_the_configuration(tmp_path):
     flags = ("--gpus-per-node", "1", "--trainings-per-gpu", "4", "--max-nodes", "10")
     plan = json.loads(launch("--dry-run", "--json", *flags, f"logs_dir={tmp_path}").stdout)

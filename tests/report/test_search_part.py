@@ -23,7 +23,7 @@ def test_a_shard_is_its_index_and_their_number():
 
 def test_common_words_are_all_others_in_their_order():
     words = ("--subset-size", "3", "a table.csv", "--fold-seed", "-1", "--benchmarks", "x", "y", "--json", "--out=a b")
-    dividing = (["--submit"], ["--n-shards", "16"], ["--at-once=2"], ["--like-job", "7"])
+    dividing = (["--submit"], ["--n-shards", "16"], ["--at-once=2"], ["--like-job", "7"], ["--container=x.sif"])
     mixed = [*dividing[0], *words[:2], *dividing[1], *words[2:5], *dividing[2], *words[5:], *dividing[3]]
     assert common_words(mixed) == words
     assert common_words(["--shard", "0/3", "t.csv", "--merge"][:3]) == ("t.csv",)
@@ -37,7 +37,7 @@ def test_common_words_are_all_others_in_their_order():
         ["--merge", "--n-shards", "4000001"],
         ["--dry-run", "--n-shards", "1"],
         ["--submit", "--dry-run"],
-        ["--submit", "--n-shards", "3", "--at-once", "1", "--like-job", "7"],
+        ["--submit", "--n-shards", "3", "--at-once", "1", "--like-job", "7", "--container", "x.sif"],
     ],
 )
 def test_flags_that_fit_have_no_faults(words):
@@ -51,6 +51,7 @@ def test_flags_that_fit_have_no_faults(words):
         (["--submit", "--merge"], ["--merge is what --submit gives its jobs itself"]),
         (["--submit", "--n-shards", "0", "--at-once", "0"], ["--n-shards 0 is out of range", "--at-once 0 is out of range"]),
         (["--at-once", "2", "--like-job", "7"], ["--at-once goes with --submit", "--like-job goes with --submit"]),
+        (["--container", "x.sif"], ["--container goes with --submit"]),
         (["--shard", "4/4", "--n-shards", "4"], ["--shard 4/4 is not I/N", "--n-shards goes with"]),
     ],
 )
