@@ -27,12 +27,15 @@ demo: install
 	$(BIN)/python jobs/subset_report.py $(DEMO) --scores $(DEMO)/scores.csv
 	$(BIN)/python jobs/predict_benchmark.py $(DEMO) --scores $(DEMO)/scores.csv
 
+# Two at a time; 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
 test: install slurm
-	@$(BIN)/python -m pytest -m 'slurm or container' >.venv/waiting.log 2>&1 & waiting=$$!; \
-	trap 'kill $$waiting' INT TERM; \
-	$(BIN)/python -m pytest -m 'not (slurm or container)'; code=$$?; \
+	@$(BIN)/python -m pytest -p no:cacheprovider -m 'slurm or container' >.venv/waiting.log 2>&1 & waiting=$$!; \
+	$(BIN)/python -m pytest -m 'not (slurm or container)' & others=$$!; \
+	trap 'kill $$waiting $$others; wait; exit 130' INT TERM; \
+	wait $$others; others=$$?; \
 	echo 'On Slurm and in the image, meanwhile:'; \
-	wait $$waiting; waited=$$?; cat .venv/waiting.log; [ $$code = 0 ] && [ $$waited = 0 ]
+	wait $$waiting; waiting=$$?; cat .venv/waiting.log; \
+	for code in $$others $$waiting; do [ $$code = 0 ] || [ $$code = 5 ] || exit 1; done
 
 check: install
 	$(BIN)/ruff check .

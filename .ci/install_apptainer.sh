@@ -7,6 +7,11 @@
 set -euo pipefail
 
 command -v apptainer >/dev/null || {
+  . /etc/os-release
+  [ "$VERSION_CODENAME-$(dpkg --print-architecture)" = bookworm-amd64 ] || {
+    echo "error: this is for Debian 12 on x86-64; here take the package of your system, or of https://apptainer.org" >&2
+    exit 2
+  }
   apt-get update -q >&2
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
     dpkg-dev fakeroot patchelf squashfs-tools squashfuse uidmap >&2
@@ -16,7 +21,7 @@ command -v apptainer >/dev/null || {
   mkdir -p "$work/lists/partial" "$work/parts"
 
   # Lists of sid beside the system's own, from the same mirror, checked by the same keys.
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | awk 'NR == 1')
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$work/sources.list"
   sid=(-o "Dir::Etc::SourceList=$work/sources.list" -o "Dir::Etc::SourceParts=$work/parts" -o "Dir::State::Lists=$work/lists")
   apt-get "${sid[@]}" update -q >&2

@@ -126,7 +126,7 @@ def _image(config: LaunchConfig) -> tuple[Image | None, list[Finding]]:
     try:
         found, doubt = slurm.look_at_image(expand(config).trainings, config, ())
     except InputError as error:
-        return None, [Finding("image", Severity.REFUSED, *_halves(fault)) for fault in error.faults]
+        return None, [Finding("image", Severity.REFUSED, f"{fault[0].upper()}{fault[1:]}") for fault in error.faults]
     if found is None:
         return None, []
     if doubt:
@@ -142,7 +142,7 @@ def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator
         return
     there = host.nearest_folder(root)
     try:
-        seen = sharing.look(there, partition, config.slurm.options, container)
+        seen = sharing.look(there, partition, config.slurm.options, None if config.slurm.setup else container)
     except SlurmError as error:
         what = f"Whether the nodes see '{root}' was not found out: {error}"
         yield Finding("shared_folder", Severity.WARNING, what, "Check again when the partition has a free node.")
@@ -150,7 +150,7 @@ def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator
     faults = list(seen.faults())
     yield from (Finding("shared_folder", Severity.REFUSED, *_halves(fault)) for fault in faults)
     if not faults:
-        runs = ", and runs the image" if container else ""
+        runs = ", and runs the image" if seen.image else ""
         yield Finding(
             "shared_folder", Severity.GOOD, f"The node {seen.node} sees the folder '{there}' and the Python that runs this{runs}."
         )

@@ -203,6 +203,6 @@ def _one_file_each(arguments: Sequence[str]) -> list[str]:
 def answer(args: argparse.Namespace, data: Mapping[str, Any], text: str) -> None:
     """Print a job's answer: `data` as one JSON object with ``--json``, else `text`.
 
-    With ``--json``, standard output holds it alone: all that is printed elsewhere goes to standard error.
+    With ``--json``, standard output holds it alone: all else that Python code prints goes to standard error.
     """
     print(json.dumps(data, indent=2, allow_nan=False) if args.json else text, file=args.answers)

@@ -114,7 +114,7 @@ class Result:
         Package name -> version.
     container : mapping
         The image that it was made in: ``image`` (its path), ``sha256`` (blank where unknown), and what the image says of itself
-        (``version`` of rlhpc, ``source_sha256``, ``built_at``); empty on the host.
+        (``version`` of rlhpc, ``python``, ``packages``, ``source_sha256``, ``built_at``); empty on the host.
     wandb : mapping
         ``mode``, ``run_id``, ``url`` (None where unknown), ``sync_command`` (None unless offline).
     policy_sha256 : str
@@ -136,7 +136,7 @@ class Result:
     converged: bool | None = None
     device: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    container: Mapping[str, str] = field(default_factory=dict)
+    container: Mapping[str, Any] = field(default_factory=dict)
     wandb: Mapping[str, str | None] = field(default_factory=dict)
     policy_sha256: str = ""
     resumes: tuple[Mapping[str, Any], ...] = ()

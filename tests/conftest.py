@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help
-ABSENT_SLURM = f"{ABSENT}Slurm"  # but this begins one of a lane that is installed where skips are forbidden: nothing excuses it
+# But these begin one of a lane that is installed where skips are forbidden: nothing excuses it.
+INSTALLED = (f"{ABSENT}Slurm", f"{ABSENT}Apptainer")
 
 
 def pytest_configure() -> None:
@@ -24,6 +25,7 @@ def pytest_configure() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is taken down, as on Ctrl-C
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +66,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not os.environ.get("RLHPC_FORBID_SKIPS") or reporter is None:
         return
     reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
-    forbidden = [reason for reason in reasons if not reason.startswith(ABSENT) or reason.startswith(ABSENT_SLURM)]
+    forbidden = [reason for reason in reasons if not reason.startswith(ABSENT) or reason.startswith(INSTALLED)]
     if forbidden:
         reporter.write_line(f"{len(forbidden)} tests were skipped and must not be: {sorted(set(forbidden))}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

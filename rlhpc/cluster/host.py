@@ -53,7 +53,7 @@ class Host:
         That results go to.
     rooms : tuple of Room
     apptainer : str
-        Its path; blank without.
+        Its name on PATH; blank without.
     forbids_namespaces : str
         The kernel's setting that forbids user namespaces; blank if none does.
     fault : str
@@ -73,8 +73,12 @@ def read_host(folder: Path) -> Host:
     found = os.statvfs(there)
     free = Room("the file system", found.f_bavail * found.f_frsize / _BYTES_PER_GB, found.f_favail if found.f_files else None)
     quota = parse_quota(_ask_quota(), mount_of(there, MOUNTINFO.read_text()).source)
-    apptainer = shutil.which("apptainer") or shutil.which("singularity") or ""
-    return Host(folder, (free, *quota), apptainer, what_forbids_namespaces(), _writing_fault(there))
+    return Host(folder, (free, *quota), find_runtime(), what_forbids_namespaces(), _writing_fault(there))
+
+
+def find_runtime() -> str:
+    """Return the name of the program that runs images; blank where there is none."""
+    return next(filter(shutil.which, ("apptainer", "singularity")), "")
 
 
 def what_forbids_namespaces() -> str:
@@ -116,8 +120,8 @@ def findings(host: Host, request: Request) -> list[Finding]:
     if host.fault:
         what = f"Nothing can be written to the folder of the results, '{host.folder}' ({host.fault})."
         remedy = "Give a folder that you can write to, with logs_dir=..."
-        return [Finding("results_folder", Severity.REFUSED, what, remedy), _of_apptainer(host, request)]
-    return [*_of_room(host, request), _of_apptainer(host, request)]
+        return [Finding("results_folder", Severity.REFUSED, what, remedy), _of_apptainer(host)]
+    return [*_of_room(host, request), _of_apptainer(host)]
 
 
 def _of_room(host: Host, request: Request) -> Iterator[Finding]:
@@ -141,11 +145,9 @@ def _of_room(host: Host, request: Request) -> Iterator[Finding]:
             yield Finding(name, Severity.GOOD, f"{what}.")
 
 
-def _of_apptainer(host: Host, request: Request) -> Finding:
+def _of_apptainer(host: Host) -> Finding:
     if not host.apptainer:
-        severity = Severity.REFUSED if request.has_image else Severity.NOTE
-        remedy = "Load its module, or leave out --container." if request.has_image else "Without --container none is needed."
-        return Finding("apptainer", severity, "There is no Apptainer on PATH.", remedy)
+        return Finding("apptainer", Severity.NOTE, "There is no Apptainer on PATH.", "Without --container none is needed.")
     if host.forbids_namespaces:
         what = f"Apptainer is on PATH, and this host forbids user namespaces ({host.forbids_namespaces})."
         return Finding("apptainer", Severity.NOTE, what, "Images run if Apptainer was installed setuid.")

@@ -10,31 +10,31 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlhpc.cluster.host import what_forbids_namespaces
+from rlhpc.cluster.host import find_runtime, what_forbids_namespaces
 from rlhpc.errors import InputError
 
 HOME = Path("/opt/rlhpc")  # of the repository's copy in an image
 # What mounts images is to be deaf to Slurm's signals: see there.
+_VENV = Path("/opt/venv")  # its Python
 _DEAF = ("sh", "-c", 'PATH=$0:$PATH exec "$@"', str(Path(__file__).resolve().parents[2] / "containers" / "fuse"))
 PYTHON = ("python", "-P")  # inside: the folder that we are in, which may hold another rlhpc, is not looked through for modules
 SHA256 = "RLHPC_IMAGE_SHA256"  # inside, of the image
-_RUNTIMES = ("apptainer", "singularity")
 _LOOK_SECONDS = 300.0  # on a host without squashfuse, a large image is unpacked before it starts
 _SIF_MAGIC, _SIF_MAGIC_AT = b"SIF_MAGIC", 32
 _NOT_IN_PATHS = ":,"  # they have a meaning in --bind
 _QUOTED_LINES = 3  # of what Apptainer says
+_KEEP_OUT = ("-e", "--cleanenv", "-c", "--contain", "-C", "--containall")
 _TOLD = "rlhpc-image: "
 # Told by the image's own Python: what it holds, and what is not to be seen or written inside.
 _LOOK = f"""\
 import importlib.util, json, os, platform, sys, tempfile
-told = {{"python": platform.python_version(), "blind": [], "read_only": [], "missing": []}}
+told = {{"python": platform.python_version(), "blind": [], "read_only": [], "missing": [], "foreign": []}}
 try:
     told.update(json.load(open({str(HOME / "image.json")!r})))
 except OSError:
@@ -57,6 +57,10 @@ for module in asked["modules"]:
         found = None
     if found is None:
         told["missing"].append(module)
+for name in ("torch", "numpy", "gymnasium", "stable_baselines3"):
+    spec = importlib.util.find_spec(name)
+    if spec is not None and not str(spec.origin).startswith(sys.prefix):
+        told["foreign"].append(spec.origin)
 print({_TOLD!r} + json.dumps(told))
 """
 
@@ -80,6 +84,16 @@ class ContainerConfig:
     binds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
+    def faults(self) -> Iterator[str]:
+        """Yield what is not the user's to say."""
+        for option in self.options:
+            if option in _KEEP_OUT:
+                yield f"container.options: {option} keeps out what Slurm tells its jobs, such as their GPUs: leave it out."
+        for bind in self.binds:
+            source = bind.partition(":")[0]
+            if not os.path.exists(source):  # noqa: PTH110  # Path.exists raises where a folder above is closed
+                yield f"container.binds: there is no '{source}' here."
+
 
 @dataclass(frozen=True)
 class Image:
@@ -90,7 +104,7 @@ class Image:
     path : Path
         Absolute.
     runtime : str
-        The program that runs it, by its absolute path.
+        The program that runs it, as PATH knows it: a node may have it elsewhere.
     config : ContainerConfig
         How it is run.
     folders : tuple of Path
@@ -142,12 +156,12 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
     InputError
         If it cannot be used: with every fault that can be told, and what to do.
     """
-    path = Path(config.image or "").expanduser().absolute()
+    path = Path(os.path.expanduser(config.image or "")).absolute()  # noqa: PTH111  # Path's own raises for unknown users
     faults = [*_of_file(path), *_of_paths([*writes, *reads])]
     runtime = find_runtime()
-    if runtime is None:
+    if not runtime:
         faults.append("there is no apptainer (or singularity) on PATH here. Load its module, or launch from a node that has it.")
-    if faults or runtime is None:
+    if faults:
         raise InputError(*faults)
     image = Image(path, runtime, config, (*writes, *reads))
     asked = {"writes": list(map(str, writes)), "reads": list(map(str, reads)), "modules": list(modules)}
@@ -161,11 +175,6 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
         source_sha256=str(told.get("source_sha256", "")),
         sha256=_sha256(path),
     )
-
-
-def find_runtime() -> str | None:
-    """Return the program that runs images; None where there is none."""
-    return next(filter(None, map(shutil.which, _RUNTIMES)), None)
 
 
 def refuse_other(image: Image, version: str, root: Path) -> str:
@@ -201,9 +210,9 @@ def refuse_other(image: Image, version: str, root: Path) -> str:
     inside, here = (".".join(python.split(".")[:2]) for python in (image.python, platform.python_version()))
     if inside != here:
         faults.append(
-            f"the image '{image.path}' has Python {image.python}, and here runs {platform.python_version()}: trainings that were"
-            f" begun here could not be continued inside. Install rlhpc here with Python {inside} (make install"
-            f" PYTHON=python{inside}), or build the image on a base with Python {here}."
+            f"the image '{image.path}' has Python {image.python}, and here runs {platform.python_version()}: what was begun here"
+            f" could not be continued inside. Install rlhpc anew here with Python {inside}: rm -r .venv && make install"
+            f" PYTHON=python{inside}."
         )
     if faults:
         raise InputError(*faults)
@@ -213,9 +222,10 @@ def refuse_other(image: Image, version: str, root: Path) -> str:
 
 
 def source_digest(root: Path) -> str:
-    """Return the SHA-256 of the source of rlhpc and its jobs, as containers/rlhpc.def computes it."""
+    """Return the SHA-256 of what decides a result: rlhpc, its jobs, their configurations, the versions of packages."""
     digest = hashlib.sha256()
-    paths = [*(root / "rlhpc").rglob("*.py"), *(root / "jobs").glob("*.py")]
+    paths = [*(root / "rlhpc").rglob("*.py"), *(root / "jobs").glob("*.py"), *(root / "configs").rglob("*.yaml")]
+    paths += [root / "constraints.txt"]
     for path in sorted(paths, key=lambda each: each.relative_to(root).as_posix()):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -233,7 +243,7 @@ def _ask(image: Image, words: Sequence[str]) -> Mapping[str, Any]:
     told = [line for line in ran.stdout.splitlines() if line.startswith(_TOLD)]
     if ran.returncode or not told:
         said = "; ".join(line.strip() for line in ran.stderr.strip().splitlines()[-_QUOTED_LINES:])
-        forbidding = what_forbids_namespaces()
+        forbidding = what_forbids_namespaces() if "namespace" in ran.stderr else ""
         why = f" This host forbids user namespaces ({forbidding}): Apptainer must be installed setuid." if forbidding else ""
         raise InputError(
             f"the image '{image.path}' cannot be run here: {said or f'exit code {ran.returncode}'}.{why} Try: {tried}"
@@ -252,7 +262,7 @@ def _sha256(path: Path) -> str:
 def _of_file(path: Path) -> Iterator[str]:
     """Yield why a path is no image."""
     build = "Build one with 'bash containers/build.sh', or give its path"
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where a folder above is closed
         yield f"there is no image '{path}'. {build}."
     elif path.is_file():
         try:
@@ -269,6 +279,8 @@ def _of_paths(folders: Sequence[Path]) -> Iterator[str]:
     for folder in folders:
         if any(sign in str(folder) for sign in _NOT_IN_PATHS):
             yield f"the folder '{folder}' cannot be bound into an image: its path holds a colon or a comma. Give another."
+        elif any(own.is_relative_to(folder) or folder.is_relative_to(own) for own in (HOME, _VENV)):
+            yield f"the folder '{folder}' cannot be bound into an image: it would hide the image's own. Give another."
 
 
 def _of_content(path: Path, told: Mapping[str, Any]) -> Iterator[str]:
@@ -281,10 +293,15 @@ def _of_content(path: Path, told: Mapping[str, Any]) -> Iterator[str]:
             f"inside the image '{path}' Python finds another rlhpc, {told['rlhpc']}, than the image's, {HOME}: take its folder"
             f" out of PYTHONPATH (now {os.environ.get('PYTHONPATH', 'not set')})."
         )
+    for origin in told["foreign"]:
+        yield (
+            f"inside the image '{path}' Python takes '{origin}' for the image's own package: take its folder out of PYTHONPATH"
+            f" (now {os.environ.get('PYTHONPATH', 'not set')})."
+        )
     for folder in told["blind"]:
-        yield f"'{folder}' is not to be seen inside the image: bind it, or a folder above it, with container.binds=[{folder}]."
+        yield f"'{folder}' is not to be seen inside the image; it was bound, which this site may forbid (user bind control)."
     for folder in told["read_only"]:
-        yield f"nothing can be written to '{folder}' inside the image: bind it without ':ro' in container.binds."
+        yield f"nothing can be written to '{folder}' inside the image: give a folder that you may write to."
     for module in told["missing"]:
         yield (
             f"the module '{module}' is not to be found inside the image: set PYTHONPATH to its folder, and bind that with"

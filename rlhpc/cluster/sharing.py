@@ -20,6 +20,7 @@ from rlhpc.files import TEMPORARY_SUFFIX, writable_folder
 _START_SECONDS = 10  # a node that is free starts the probe at once; later than this, the cluster is busy
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
 _END_SECONDS = 45.0
+_IMAGE_SECONDS = 240.0  # where nothing can mount an image, it is unpacked first
 _TOLD, _DONE = "rlhpc: ", "done"  # a site's own prologue may print, too
 _FAILS = "fails "
 # What a file is not seen for at once, it may be a second later: NFS looks again soon. Words: how many paths, these, a command.
@@ -31,7 +32,7 @@ for n in $(seq "$1"); do
   echo "{_TOLD}$1"
 done
 shift
-test $# = 0 || said=$("$@" 2>&1) || echo "{_TOLD}{_FAILS}$(echo "$said" | tail -n 2 | tr '\\n' ' ')"
+test $# = 0 || said=$("$@" 2>&1) || echo "{_TOLD}{_FAILS}exit code $?, $(echo "$said" | tail -n 2 | tr '\\n' ' ')"
 echo "{_TOLD}{_DONE}"
 """
 _OPTIONS = ("account", "qos", "reservation", "constraint", "nodelist", "exclude", "cluster-constraint", "licenses")
@@ -47,7 +48,8 @@ def refuse_unshared(
 ) -> str:
     """Refuse a folder for results, a Python that we run in, and an image, that the nodes of a partition do not see.
 
-    Nothing is asked where all lie on file systems of a kind that machines share; else a job of a second looks for them.
+    Nothing is asked where there is no image, and folder and Python lie on file systems of a kind that machines share; else a job
+    of a second looks for them.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def refuse_unshared(
     InputError
         If a node does not see one of them.
     """
-    if is_this_host(site, partition) or all(map(is_shared, [folder, PYTHON, *([image.path] if image else [])])):
+    if is_this_host(site, partition) or (image is None and is_shared(folder) and is_shared(PYTHON)):
         return ""
     try:
         seen = look(folder, partition, options, image)
@@ -121,8 +123,9 @@ class Seen:
             yield (f"The node {self.node} does not see the image '{self.image}': keep it on a file system that the nodes share.")
         elif self.image_fault:
             yield (
-                f"The node {self.node} cannot run the image '{self.image}' ({self.image_fault}): load Apptainer's module in"
-                " slurm.setup, name nodes that have it (slurm.options.constraint), or ask your administrators for it."
+                f"The node {self.node} cannot run the image '{self.image}' ({self.image_fault}): if Apptainer is a module there,"
+                " load it in slurm.setup, which is then trusted; or name nodes that have it (slurm.options.constraint), or ask"
+                " your administrators for it."
             )
 
 
@@ -138,18 +141,29 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     marker.touch()
     paths = {str(marker): folder, str(PYTHON): PYTHON} | ({str(image.path): image.path} if image else {})
     tried = image.command((*IMAGE_PYTHON, "--version")) if image else ()
-    asked = ("srun", *_asked(partition, options or {}), "sh", "-c", _LOOK, "sh", str(len(paths)), *paths, *tried)
+    asked = (
+        "srun",
+        *_asked(partition, options or {}, has_image=image is not None),
+        "sh",
+        "-c",
+        _LOOK,
+        "sh",
+        str(len(paths)),
+        *paths,
+        *tried,
+    )
     try:
         with outside_of_jobs():
-            said = ask(*asked, timeout_seconds=_END_SECONDS)
+            said = ask(*asked, timeout_seconds=_IMAGE_SECONDS if image else _END_SECONDS)
     except SlurmError as error:
-        raise SlurmError(f"no node could be asked within {_START_SECONDS} seconds ({_reason(error)}).") from error
+        raise SlurmError(f"no node answered, which is given {_START_SECONDS} seconds to start ({_reason(error)}).") from error
     finally:
         marker.unlink(missing_ok=True)
     told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
     if not told or told[-1] != _DONE:
         raise SlurmError(f"the job that was to look for it did not tell: {said.strip() or 'it said nothing'}.")
-    fails = next((each.removeprefix(_FAILS).strip() for each in told[1:-1] if each.startswith(_FAILS)), "")
+    fails = next((each.removeprefix(_FAILS).strip(" ,") for each in told[1:-1] if each.startswith(_FAILS)), "")
+    fails = fails.replace(": ", ", ")  # a colon divides what is wrong from what to do
     hidden = frozenset(paths[each] for each in told[1:-1] if each in paths)
     return Seen(told[0], folder, hidden, image.path if image else None, fails)
 
@@ -161,9 +175,10 @@ def is_this_host(site: Site, partition: str | None) -> bool:
     return names == {socket.gethostname().partition(".")[0]}
 
 
-def _asked(partition: str | None, options: Mapping[str, object]) -> Iterable[str]:
-    """Spell what is asked of srun: the least that a job can be."""
-    yield from ("--nodes=1", "--ntasks=1", "--time=1", "--mem=200M", f"--immediate={_START_SECONDS}")
+def _asked(partition: str | None, options: Mapping[str, object], *, has_image: bool) -> Iterable[str]:
+    """Spell what is asked of srun: the least that a job can be; to unpack an image takes more."""
+    yield from ("--nodes=1", "--ntasks=1", *(("--time=5", "--mem=2G") if has_image else ("--time=1", "--mem=50M")))
+    yield f"--immediate={_START_SECONDS}"
     yield from ("--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
     if partition:
         yield f"--partition={partition}"

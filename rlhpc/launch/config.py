@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -39,7 +41,7 @@ class LaunchConfig(grid.GridConfig):
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, all at once."""
-        found = [*self.faults(), *self.packing.faults(), *self.slurm.faults(), *self.wandb.faults()]
+        found = [*self.faults(), *self.packing.faults(), *self.slurm.faults(), *self.container.faults(), *self.wandb.faults()]
         if not 0 <= self.checkpoint_minutes < float("inf"):
             found.append(f"checkpoint_minutes = {self.checkpoint_minutes} must be a number, 0 (at every rollout) or more.")
         if not 1 <= self.stop_seconds < float("inf"):
@@ -77,10 +79,14 @@ def _expanded(path: str) -> str:
     return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111  # pathlib knows no variables
 
 
+def _image(text: str) -> str:
+    return str(command.path(text))
+
+
 # Flag -> the key that it is short for, its type and its help.
-_FLAGS: dict[str, tuple[str, type, str]] = {
+_FLAGS: dict[str, tuple[str, Callable[[str], int | str], str]] = {
     "partition": ("slurm.partition", str, "Slurm partition"),
-    "container": ("container.image", str, "Apptainer image that trainings on Slurm run in"),
+    "container": ("container.image", _image, "Apptainer image that trainings on Slurm run in"),
     "gpus_per_node": ("packing.gpus_per_node", int, "GPUs of one array element; 0: train on cores"),
     "trainings_per_gpu": ("packing.trainings_per_gpu", int, "trainings at once on each GPU"),
     "max_nodes": ("packing.max_nodes", int, "at most this many array elements"),
@@ -102,5 +108,6 @@ def read(args: argparse.Namespace) -> LaunchConfig:
     ConfigError
         With every fault.
     """
-    flags = [f"{key}={value}" for name, (key, *_) in _FLAGS.items() if (value := getattr(args, name)) is not None]
+    given = {key: getattr(args, name) for name, (key, *_) in _FLAGS.items()}
+    flags = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]  # YAML: a name may be no word
     return load(LaunchConfig, [DEFAULTS, *args.config], [*args.overrides, *flags])

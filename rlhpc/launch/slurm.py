@@ -172,7 +172,8 @@ def refuse_unshared(store: Store, config: LaunchConfig, site: Site, container: I
     ------
     InputError
     """
-    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options, container)
+    tried = None if config.slurm.setup else container  # which may load the module that runs it; the look does not
+    told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options, tried)
     return [told] if told else []
 
 

@@ -6,6 +6,8 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 
+from rlhpc import command
+
 N_SHARDS = 16  # of jobs; enough for some hours' search to be one of minutes, and few enough to wait for
 MAX_SHARDS = 4_000_001  # the largest array that Slurm can be configured for
 WHOLE = (0, 1)  # the only shard of a search that is not divided
@@ -22,7 +24,7 @@ def add_flags(built: argparse.ArgumentParser) -> None:
         "--n-shards", type=int, metavar="N", help=f"shards there are to be, for --dry-run, --merge, --submit (there: {N_SHARDS})"
     )
     built.add_argument("--at-once", type=int, metavar="N", help="shards that run at a time, for --submit (default: all)")
-    built.add_argument("--container", metavar="IMAGE", help="for --submit: the Apptainer image that jobs run in")
+    built.add_argument("--container", type=command.path, metavar="IMAGE", help="for --submit: Apptainer image that jobs run in")
     built.add_argument("--like-job", metavar="ID", help="for --submit: partition, account, time, ... of this job hold for all")
 
 

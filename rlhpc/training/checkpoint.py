@@ -291,11 +291,17 @@ def refuse_foreign(path: Path, header: Header, training: Training, versions: Map
         faults.append(f"it is of the training {header.training.name}, not of {training.name}")
     elif header.training != training:
         faults.append(f"its configuration differs: {difference(header.training, training)}")
-    names = [name for name in {**header.versions, **versions} if header.versions.get(name) != versions.get(name)]
+    then, now = _comparable(header.versions), _comparable(versions)
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names:
-        changes = ", ".join(f"{name} {header.versions.get(name)} -> {versions.get(name)}" for name in names)
+        changes = ", ".join(f"{name} {then.get(name)} -> {now.get(name)}" for name in names)
         faults.append(f"its packages differ: {changes}")
     if header.device.get("type") != device_type:
         faults.append(f"it was made on the device {header.device.get('type')}, and this is {device_type}")
     if faults:
         raise ForeignCheckpointError(f"'{path}' cannot be continued: {'; '.join(faults)}. {_REMEDY}")
+
+
+def _comparable(versions: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what changes no number: Python's third, in which a host and an image may differ."""
+    return {name: ".".join(version.split(".")[:2]) if name == "python" else version for name, version in versions.items()}

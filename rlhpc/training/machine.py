@@ -23,15 +23,16 @@ def versions() -> dict[str, str]:
     return {"rlhpc": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def container() -> dict[str, str]:
+def container() -> dict[str, Any]:
     """Describe the image that we run in; empty on the host.
 
     What started it may know its SHA-256; what it holds, it says itself (containers/rlhpc.def).
     """
     if not _IMAGE.exists():
         return {}
-    about: dict[str, str] = json.loads(_IMAGE.read_text())
-    return {"image": os.environ.get("APPTAINER_CONTAINER", ""), "sha256": os.environ.get("RLHPC_IMAGE_SHA256", ""), **about}
+    about: dict[str, Any] = json.loads(_IMAGE.read_text())
+    image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER", "")
+    return {"image": image, "sha256": os.environ.get("RLHPC_IMAGE_SHA256", ""), **about}
 
 
 def device(kind: str) -> dict[str, Any]:

@@ -54,7 +54,6 @@ def test_a_file_system_without_a_limit_of_files_says_nothing_of_them(request_of)
 
 def test_apptainer_is_looked_for(request_of):
     assert found(host_of(), request_of())["apptainer"].severity is Severity.NOTE
-    assert found(host_of(), request_of(has_image=True))["apptainer"].severity is Severity.REFUSED
     assert found(host_of(apptainer="/bin/apptainer"), request_of())["apptainer"].severity is Severity.GOOD
     assert "max_user" in found(host_of(apptainer="/bin/apptainer", forbids="max_user_namespaces"), request_of())["apptainer"].what
 

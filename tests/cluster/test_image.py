@@ -12,18 +12,17 @@ import pytest
 
 from rlhpc import __version__
 from rlhpc.cluster import image as module
-from rlhpc.cluster.image import ContainerConfig, Image, find_runtime, look, refuse_other, source_digest
+from rlhpc.cluster.image import ContainerConfig, Image, look, refuse_other, source_digest
 from rlhpc.errors import InputError
 
 SIF = b"#!/usr/bin/env run-singularity\n\0SIF_MAGIC\0" + bytes(100)
-# Runs the words behind the image here; what is there before, it writes down.
-RUN = 'for word; do echo "$word" >> {calls}; shift; case $word in *.sif) exec "$@";; esac; done'
+RUN = 'for word; do shift; case $word in *.sif) exec "$@";; esac; done'  # the words behind the image, here
 
 
 @pytest.fixture
 def apptainer(tmp_path, monkeypatch):
-    """Put a stand-in for Apptainer on PATH, beside the Python that runs us; return the file of how it was called."""
-    folder, calls = tmp_path / "bin", tmp_path / "calls"
+    """Put a stand-in for Apptainer on PATH, beside the Python that runs us; return what makes another of it."""
+    folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     (folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -31,9 +30,8 @@ def apptainer(tmp_path, monkeypatch):
 
     def make(text=RUN):
         path = folder / "apptainer"
-        path.write_text(f"#!/bin/sh\n{text.format(calls=calls)}\n")
+        path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        return calls
 
     make()
     return make
@@ -87,7 +85,9 @@ def test_an_image_that_does_not_run_is_refused_in_apptainers_words_with_what_to_
     (fault,) = faults(ContainerConfig(str(sif)))
     assert "cannot be run here: FATAL: Failed to create user namespace." in fault
     assert "forbids user namespaces (/proc/sys/user/max_user_namespaces): Apptainer must be installed setuid" in fault
-    assert f"Try: {find_runtime()} " in fault
+    assert "Try: apptainer " in fault
+    apptainer("echo 'FATAL: unknown flag' >&2; exit 1")
+    assert "setuid" not in faults(ContainerConfig(str(sif)))[0]
 
 
 def test_an_image_that_does_not_start_in_time_is_refused(apptainer, sif, monkeypatch):
@@ -139,6 +139,30 @@ def test_a_command_inside_has_binds_gpus_and_the_images_checksum():
     assert "--nv" not in image.command(("true",))
 
 
+def test_folders_that_would_hide_what_the_image_holds_are_refused(apptainer, sif, monkeypatch):
+    monkeypatch.setattr(module, "HOME", Path("/opt/rlhpc"))
+    found = faults(ContainerConfig(str(sif)), [Path("/"), Path("/opt"), Path("/opt/venv/data")])
+    assert ["it would hide the image's own" in fault for fault in found] == [True] * 3
+
+
+def test_options_that_keep_slurms_words_out_and_binds_of_nothing_are_refused(tmp_path):
+    config = ContainerConfig("x.sif", (f"{tmp_path}/none:/data", f"{tmp_path}:/there"), ("--nvccli", "--containall"))
+    option, bind = config.faults()
+    assert "--containall keeps out what Slurm tells its jobs" in option
+    assert f"there is no '{tmp_path}/none' here" in bind
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_as_missing():
+    with pytest.raises(InputError, match=r"there is no image '.*~nosuchuser/x\.sif'"):
+        look(ContainerConfig("~nosuchuser/x.sif"))
+
+
+def test_packages_of_the_host_on_pythonpath_are_found_out(apptainer, sif, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert f"takes '{tmp_path}/numpy.py' for the image's own package" in faults(ContainerConfig(str(sif)))[0]
+
+
 def test_what_mounts_an_image_is_started_deaf_to_the_signals_of_slurm(root, tmp_path):
     stand_in = tmp_path / "squashfuse"
     stand_in.write_text('#!/bin/sh\necho "$@"; grep SigIgn /proc/self/status\n')
@@ -151,11 +175,14 @@ def test_what_mounts_an_image_is_started_deaf_to_the_signals_of_slurm(root, tmp_
 
 
 def test_the_source_digest_knows_every_change(tmp_path):
-    for path in ("rlhpc/a.py", "rlhpc/b/c.py", "jobs/d.py", "jobs/e.txt"):
+    for path in ("rlhpc/a.py", "rlhpc/b/c.py", "jobs/d.py", "jobs/e.txt", "configs/f/g.yaml", "constraints.txt"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("1")
     before = source_digest(tmp_path)
     (tmp_path / "jobs/e.txt").write_text("2")
     assert source_digest(tmp_path) == before
+    (tmp_path / "configs/f/g.yaml").write_text("2")
+    assert source_digest(tmp_path) != before
+    (tmp_path / "configs/f/g.yaml").write_text("1")
     (tmp_path / "rlhpc/b/c.py").rename(tmp_path / "rlhpc/b/d.py")
     assert source_digest(tmp_path) != before

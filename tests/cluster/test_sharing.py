@@ -78,11 +78,20 @@ def test_an_image_that_the_node_cannot_run_is_refused_in_its_words(srun, logs, m
     srun()
     (tmp_path / "x.sif").touch()
     wrong = image_of(tmp_path / "x.sif", "echo 'no user namespaces' >&2", "exit 255")
-    with pytest.raises(InputError, match=r"n7 cannot run the image '.*x\.sif' \(no user namespaces\): load Apptainer's module"):
+    with pytest.raises(
+        InputError, match=r"n7 cannot run the image '.*x\.sif' \(exit code 255, no user namespaces\): if Apptainer is"
+    ):
         refuse_unshared(logs, "gpu", make_site(), None, wrong)
     (tmp_path / "apptainer").unlink()
-    with pytest.raises(InputError, match=r"n7 cannot run the image '.*x\.sif' \(.*apptainer.*\): load"):
+    with pytest.raises(InputError, match=r"n7 cannot run the image '.*x\.sif' \(exit code 127, .*apptainer.*\): if"):
         refuse_unshared(logs, "gpu", make_site(), None, wrong)
+
+
+def test_an_image_that_ends_without_a_word_is_refused(srun, logs, make_site, tmp_path):
+    srun()
+    (tmp_path / "x.sif").touch()
+    with pytest.raises(InputError, match=r"cannot run the image '.*x\.sif' \(exit code 137\): if"):
+        refuse_unshared(logs, "gpu", make_site(), None, image_of(tmp_path / "x.sif", "kill -9 $$"))
 
 
 def test_a_hidden_image_is_refused(srun, logs, make_site, tmp_path):
@@ -113,7 +122,7 @@ def test_the_least_is_asked_for_with_the_users_own_account(srun, logs, monkeypat
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     look(logs, "gpu", {"account": "rl", "exclude": "n9", "mail-type": "END"})
     words = calls.read_text().split()
-    assert {"--partition=gpu", "--account=rl", "--exclude=n9", "--nodes=1", "--ntasks=1", "--time=1", "--mem=200M"} <= set(words)
+    assert {"--partition=gpu", "--account=rl", "--exclude=n9", "--nodes=1", "--ntasks=1", "--time=1", "--mem=50M"} <= set(words)
     assert not [word for word in words if "mail" in word]
 
 

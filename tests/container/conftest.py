@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ABSENT = "absent: "  # as in ../conftest.py
 SOURCES = ("rlhpc", "jobs", "configs", "slurm", "containers", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 # What a tree that was worked in holds, and an image must not.
-JUNK = ("rlhpc/__pycache__/junk.pyc", "jobs/logs/junk", "rlhpc/.mypy_cache/junk", "slurm/slurm-1.out", "rlhpc.egg-info/junk")
+JUNK = ("rlhpc/__pycache__/junk.pyc", "jobs/logs/junk", "rlhpc/.mypy_cache/junk", "slurm/slurm-1.out")
 PASSED_ON = ("PIP_", "APPTAINER_", "TMPDIR", "MIRROR", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -75,19 +75,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.container)
 
 
+def need_rights(user: User) -> None:
+    """Skip where this machine lets an ordinary user run no image."""
+    words = ("sh", "-c", "test -r /dev/fuse && test -w /dev/fuse && unshare --user true")
+    if subprocess.run(user.command(*words), capture_output=True, check=False, cwd="/").returncode:
+        pytest.skip(f"{ABSENT}the right of ordinary users to /dev/fuse or to user namespaces")
+
+
 @pytest.fixture(scope="session")
 def user() -> Iterator[User]:
     """The ordinary user; skip where there is no Apptainer."""
     if shutil.which("apptainer") is None:
         pytest.skip(f"{ABSENT}Apptainer (Debian 12: bash .ci/install_apptainer.sh)")
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or subprocess.run(["unshare", "--user", "true"], check=False).returncode:
-        pytest.skip(f"{ABSENT}/dev/fuse or user namespaces, without which an ordinary user can run no image")
     if os.getuid():
-        yield User(pwd.getpwuid(os.getuid()).pw_name, Path.home())
+        ourselves = User(pwd.getpwuid(os.getuid()).pw_name, Path.home())
+        need_rights(ourselves)
+        yield ourselves
         return
     name = f"rlhpc{os.getpid()}"
     subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", name], check=True)
-    yield User(name, Path(pwd.getpwnam(name).pw_dir))
+    made = User(name, Path(pwd.getpwnam(name).pw_dir))
+    need_rights(made)
+    yield made
     # What mounts an image ends a moment after the image's processes, and userdel waits for nobody.
     for _ in range(20):
         if subprocess.run(["userdel", "--remove", name], capture_output=True, check=False).returncode != 8:

@@ -53,7 +53,7 @@ def test_an_image_of_something_else_is_refused(bare_image):
 def test_a_module_whose_folder_is_not_bound_is_missed_and_found_when_it_is(image, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(MODULES))
     monkeypatch.chdir("/")
-    bare = ("--no-mount", "home,cwd")
+    bare = ("--no-mount", "home,cwd,tmp")
     assert fault_of(ContainerConfig(str(image), options=bare), modules=["tracing"]).startswith(
         "the module 'tracing' is not to be"
     )

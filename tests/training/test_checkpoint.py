@@ -258,6 +258,13 @@ def test_a_checkpoint_of_something_else_is_refused_by_name_and_left_alone(checkp
     assert path.read_bytes() == content
 
 
+def test_the_third_number_of_python_may_differ_as_between_a_host_and_an_image(checkpoints, make_training, header):
+    path = checkpoints.write(header(training=make_training(), versions={**VERSIONS, "python": "3.11.2"}), dumper(STATE))
+    fitting(make_training(), {**VERSIONS, "python": "3.11.7"})(path, read_header(path))
+    with pytest.raises(ForeignCheckpointError, match=r"python 3\.11 -> 3\.12"):
+        fitting(make_training(), {**VERSIONS, "python": "3.12.2"})(path, read_header(path))
+
+
 def test_all_differences_are_told_at_once(checkpoints, make_training, header):
     foreign = make_training(total_timesteps=99, hyperparameters={"class": "A2C", "gamma": 0.5})
     checkpoints.write(header(training=foreign, versions={"torch": "1.9"}, device={"type": "cuda"}), dumper(STATE))
