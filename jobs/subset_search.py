@@ -250,7 +250,7 @@ def _image(args: argparse.Namespace, folder: SearchFolder) -> Image:
     tables = [args.dataset, args.costs, args.early, args.scores, *map(Path, args.benchmarks or ())]
     paths = [path for table in tables if table and table.exists() for path in (table.absolute(), table.resolve())]
     reads = dict.fromkeys(path.parent for path in paths)
-    found = image.look(image.ContainerConfig(str(args.container)), [folder.root.resolve()], [Path.cwd(), *reads])
+    found = image.look(image.ContainerConfig(args.container), [folder.root.resolve()], [Path.cwd(), *reads])
     if doubt := image.refuse_other(found, __version__, SCRIPT.parents[1]):
         print(f"warning: {doubt}", file=sys.stderr)
     return found

@@ -6,8 +6,6 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 
-from rlhpc import command
-
 N_SHARDS = 16  # of jobs; enough for some hours' search to be one of minutes, and few enough to wait for
 MAX_SHARDS = 4_000_001  # the largest array that Slurm can be configured for
 WHOLE = (0, 1)  # the only shard of a search that is not divided
@@ -24,7 +22,7 @@ def add_flags(built: argparse.ArgumentParser) -> None:
         "--n-shards", type=int, metavar="N", help=f"shards there are to be, for --dry-run, --merge, --submit (there: {N_SHARDS})"
     )
     built.add_argument("--at-once", type=int, metavar="N", help="shards that run at a time, for --submit (default: all)")
-    built.add_argument("--container", type=command.path, metavar="IMAGE", help="for --submit: Apptainer image that jobs run in")
+    built.add_argument("--container", metavar="IMAGE", help="for --submit: the Apptainer image that jobs run in")
     built.add_argument("--like-job", metavar="ID", help="for --submit: partition, account, time, ... of this job hold for all")
 
 
@@ -66,6 +64,8 @@ def part_faults(args: argparse.Namespace) -> Iterator[str]:
         yield f"--n-shards {args.n_shards} is out of range: give 1 to {MAX_SHARDS}."
     if args.at_once is not None and args.at_once < 1:
         yield f"--at-once {args.at_once} is out of range: give 1 or more, or leave it out for all."
+    if args.container == "":
+        yield "--container is empty; is a variable not set? Give the path of an image, or leave it out."
     for flag, value in (("--at-once", args.at_once), ("--like-job", args.like_job), ("--container", args.container)):
         if value is not None and not args.submit:
             yield f"{flag} goes with --submit alone."

@@ -52,6 +52,7 @@ def test_flags_that_fit_have_no_faults(words):
         (["--submit", "--n-shards", "0", "--at-once", "0"], ["--n-shards 0 is out of range", "--at-once 0 is out of range"]),
         (["--at-once", "2", "--like-job", "7"], ["--at-once goes with --submit", "--like-job goes with --submit"]),
         (["--container", "x.sif"], ["--container goes with --submit"]),
+        (["--submit", "--container", ""], ["--container is empty"]),
         (["--shard", "4/4", "--n-shards", "4"], ["--shard 4/4 is not I/N", "--n-shards goes with"]),
     ],
 )
