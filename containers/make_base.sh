@@ -3,7 +3,7 @@
 # the package sources of the mirror that it came from.
 #
 #   bash containers/make_base.sh base.tar
-#   MIRROR=http://mirror.example.org/debian bash containers/make_base.sh base.tar
+#   MIRROR=URL bash containers/make_base.sh base.tar
 #   bash containers/build.sh --base base.tar       # what it is for
 #
 # Needs mmdebstrap (apt-get install mmdebstrap) and about 0.5 GB in TMPDIR, else /tmp; takes about a minute. Works as root, and as
@@ -11,7 +11,7 @@
 # writes it: `docker load` and `podman load` read it, too. It appears when it is complete.
 #
 # Environment:
-#   MIRROR   where packages come from (default http://deb.debian.org/debian and its security updates)
+#   MIRROR   where packages come from (default: where mmdebstrap takes them, with security updates)
 #
 # Exit codes: 0 done, 1 mmdebstrap failed, 2 the command line is wrong or something is missing; nothing was written.
 set -euo pipefail
