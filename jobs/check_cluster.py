@@ -142,7 +142,7 @@ def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator
         return
     there = host.nearest_folder(root)
     try:
-        seen = sharing.look(there, partition, config.slurm.options, None if config.slurm.setup else container)
+        seen = sharing.look(there, partition, config.slurm.options, slurm.to_try(config, container))
     except SlurmError as error:
         what = f"Whether the nodes see '{root}' was not found out: {error}"
         yield Finding("shared_folder", Severity.WARNING, what, "Check again when the partition has a free node.")

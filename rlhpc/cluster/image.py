@@ -89,10 +89,6 @@ class ContainerConfig:
         for option in self.options:
             if option in _KEEP_OUT:
                 yield f"container.options: {option} keeps out what Slurm tells its jobs, such as their GPUs: leave it out."
-        for bind in self.binds:
-            source = bind.partition(":")[0]
-            if not os.path.exists(source):  # noqa: PTH110  # Path.exists raises where a folder above is closed
-                yield f"container.binds: there is no '{source}' here."
 
 
 @dataclass(frozen=True)
@@ -157,7 +153,7 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
         If it cannot be used: with every fault that can be told, and what to do.
     """
     path = Path(os.path.expanduser(config.image or "")).absolute()  # noqa: PTH111  # Path's own raises for unknown users
-    faults = [*_of_file(path), *_of_paths([*writes, *reads])]
+    faults = [*_of_file(path), *_of_binds(config.binds), *_of_paths([*writes, *reads])]
     runtime = find_runtime()
     if not runtime:
         faults.append("there is no apptainer (or singularity) on PATH here. Load its module, or launch from a node that has it.")
@@ -273,6 +269,13 @@ def _of_file(path: Path) -> Iterator[str]:
             return
         if not head.endswith(_SIF_MAGIC):
             yield f"'{path}' is no Apptainer image. {build}."
+
+
+def _of_binds(binds: Sequence[str]) -> Iterator[str]:
+    for bind in binds:
+        source = bind.partition(":")[0]
+        if not os.path.exists(source):  # noqa: PTH110  # Path.exists raises where a folder above is closed
+            yield f"container.binds: there is no '{source}' here."
 
 
 def _of_paths(folders: Sequence[Path]) -> Iterator[str]:

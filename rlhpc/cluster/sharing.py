@@ -120,7 +120,7 @@ class Seen:
                 " system that the nodes share."
             )
         if self.image in self.hidden:
-            yield (f"The node {self.node} does not see the image '{self.image}': keep it on a file system that the nodes share.")
+            yield f"The node {self.node} does not see the image '{self.image}': keep it on a file system that the nodes share."
         elif self.image_fault:
             yield (
                 f"The node {self.node} cannot run the image '{self.image}' ({self.image_fault}): if Apptainer is a module there,"
@@ -141,17 +141,8 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     marker.touch()
     paths = {str(marker): folder, str(PYTHON): PYTHON} | ({str(image.path): image.path} if image else {})
     tried = image.command((*IMAGE_PYTHON, "--version")) if image else ()
-    asked = (
-        "srun",
-        *_asked(partition, options or {}, has_image=image is not None),
-        "sh",
-        "-c",
-        _LOOK,
-        "sh",
-        str(len(paths)),
-        *paths,
-        *tried,
-    )
+    look_around = ("sh", "-c", _LOOK, "sh", str(len(paths)), *paths, *tried)
+    asked = ("srun", *_asked(partition, options or {}, has_image=image is not None), *look_around)
     try:
         with outside_of_jobs():
             said = ask(*asked, timeout_seconds=_IMAGE_SECONDS if image else _END_SECONDS)

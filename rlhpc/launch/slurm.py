@@ -172,9 +172,14 @@ def refuse_unshared(store: Store, config: LaunchConfig, site: Site, container: I
     ------
     InputError
     """
-    tried = None if config.slurm.setup else container  # which may load the module that runs it; the look does not
+    tried = to_try(config, container)
     told = sharing.refuse_unshared(store.root.resolve(), config.slurm.partition, site, config.slurm.sbatch_options, tried)
     return [told] if told else []
+
+
+def to_try(config: LaunchConfig, container: Image | None) -> Image | None:
+    """Return the image if a job may try it on a node: not where ``slurm.setup`` may load what runs it, as that job does not."""
+    return None if config.slurm.setup else container
 
 
 def refuse_submitted(store: Store, planned: SlurmPlan) -> None:

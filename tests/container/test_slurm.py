@@ -92,9 +92,7 @@ def test_a_warning_signal_saves_requeues_and_continues(image, grid, undisturbed)
     ((job, state),) = grid.elements()
     assert state == "RUNNING"
     grid.cluster.run("scancel", "--signal=USR2", job)
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
     assert grid.output().count("starts ") == 2
     about = [result.container for result in grid.store.iterate()]
     assert {each["image"] for each in about} == {str(image)}
@@ -106,9 +104,7 @@ def test_a_warning_signal_saves_requeues_and_continues(image, grid, undisturbed)
 def test_a_requeue_from_outside_saves_and_continues(grid, undisturbed):
     ((job, _),) = grid.elements()
     grid.cluster.run("scontrol", "requeue", job)
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
 
 
 def test_what_is_cancelled_in_the_image_leaves_nothing_running_and_continues_on_the_host(grid, undisturbed):
@@ -116,9 +112,7 @@ def test_what_is_cancelled_in_the_image_leaves_nothing_running_and_continues_on_
     grid.cluster.run("scancel", job)
     grid.wait_until_ended()
     grid.launch("container.image=null")
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
     assert {bool(result.container) for result in grid.store.iterate()} == {False}
 
 

@@ -119,6 +119,12 @@ class Grid:
         if undisturbed is not None:
             assert self.results() == {seed: undisturbed[seed] for seed in self.results()}
 
+    def assert_continued(self, undisturbed):
+        """Wait until it has ended; see that it is whole, and that each training was continued once."""
+        self.wait_until_ended()
+        self.assert_whole(undisturbed)
+        assert sum(self.resumes().values()) == self.n_trainings
+
     def resumes(self):
         """Return how often each training was continued from a checkpoint."""
         return {result.training.seed: len(result.resumes) for result in self.store.iterate()}

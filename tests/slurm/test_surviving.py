@@ -44,9 +44,7 @@ def test_a_warning_signal_saves_requeues_and_continues(grid, undisturbed):
     ((job, state),) = grid.elements()
     assert state == "RUNNING"
     grid.cluster.run("scancel", "--signal=USR2", job)
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
     assert "continues from its checkpoint" in grid.output()
     assert grid.output().count("starts ") == 2  # both lives of the element are in its log
     assert_nothing_runs(grid)
@@ -55,9 +53,7 @@ def test_a_warning_signal_saves_requeues_and_continues(grid, undisturbed):
 def test_a_requeue_from_outside_saves_and_continues(grid, undisturbed):
     ((job, _),) = grid.elements()
     grid.cluster.run("scontrol", "requeue", job)
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
 
 
 def test_what_submitit_left_of_writing_does_not_stop_a_requeued_element(grid, undisturbed):
@@ -136,9 +132,7 @@ def test_a_dead_node_costs_its_last_minutes_and_the_rest_goes_on_elsewhere(make_
     cluster.kill_node(node)
     assert not any(supervisors(grid))
     grid.wait_for(lambda: len(grid.results()) == grid.n_trainings, 400)
-    grid.wait_until_ended()
-    grid.assert_whole(undisturbed)
-    assert sum(grid.resumes().values()) == grid.n_trainings
+    grid.assert_continued(undisturbed)
 
 
 PREEMPTION = {"PreemptType": "preempt/partition_prio", "PreemptMode": "REQUEUE"}
