@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import math
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,11 @@ _SECONDS_TO_LEAVE = 15.0
 _LOOK_AGAIN = "If it has, squeue shows it, and launching again in a minute finds it."
 # What the environment may tell sbatch, where the configuration says nothing else: nothing that the plan decides.
 _SETTINGS = {f"SBATCH_{name}" for name in ("ACCOUNT", "COMMENT", "CONSTRAINT", "QOS", "RESERVATION", "WCKEY")}
+# Starts what Slurm starts on a node with the warning signal kept back: while Python is still loading it would kill, and the
+# element would have failed instead of being requeued. Nothing is kept back by an `env` older than coreutils 8.31.
+_KEEPING_BACK = (
+    'sh -c \'later="env --block-signal=USR1 --block-signal=USR2"; $later true 2>/dev/null || later=; exec $later "$@"\' sh'
+)
 # sbatch's options that say the same as one of ours: where the user gives one, ours is left out.
 _SAME_AS = {
     "mem": {"mem", "mem-per-cpu", "mem-per-gpu"},
@@ -241,7 +247,8 @@ def submit(
 
 def executor(folder: Path, job_name: str, needs: Demand, at_once: int | None) -> SlurmExecutor:
     """Set submitit up to submit elements."""
-    made = SlurmExecutor(folder, max_num_timeout=needs.config.max_timeouts)
+    python = f"{_KEEPING_BACK} {shlex.quote(sys.executable)}"
+    made = SlurmExecutor(folder, max_num_timeout=needs.config.max_timeouts, python=python)
     made.update_parameters(**parameters(job_name, needs), array_parallelism=at_once or sys.maxsize)
     return made
 

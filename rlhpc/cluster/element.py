@@ -69,6 +69,7 @@ class Element:
         signal.signal(signal.SIGTERM, self._hand_on)
         self._started = time.monotonic()
         _remove_leftovers()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WARNINGS)  # kept back until there was somebody to hear them
         code = self._carry_out()
         for _ in range(_MAX_STARTS - 1):
             if code >= 0 or self._is_told:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.files import atomic_write, digest
+from rlhpc.files import digest
+from rlhpc.search.arrays import write_arrays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,10 +88,8 @@ def full_budgets(problem: Problem) -> Problem:
 
 def save(problem: Problem, path: Path) -> Path:
     """Write a problem as one .npz file, atomically; no pickles in it."""
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(problem).items()}
-    with atomic_write(path) as stream:
-        np.savez(stream, **arrays)
-    return path
+    arrays = {name: np.asarray(value) for name, value in vars(problem).items()}
+    return write_arrays(path, arrays)
 
 
 def load(path: Path) -> Problem:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlhpc import __version__
-from rlhpc.errors import IncompleteSearchError, InputError
-from rlhpc.files import atomic_write
+from rlhpc.errors import IncompleteSearchError
+from rlhpc.search.arrays import reading, write_arrays
 from rlhpc.search.best import Found, find
 from rlhpc.search.candidates import candidates
 from rlhpc.search.combinations import shard_range
@@ -26,21 +22,6 @@ from rlhpc.search.problem import Problem, problem_hash
 from rlhpc.search.settings import Settings
 
 MAX_NAMED = 20  # names of shards that an error spells out
-# What reading a damaged .npz raises; RuntimeError: a flipped bit can look like encryption or an unknown compression; the last
-# but one of a compressed array, the last of its header.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    RuntimeError,
-    InputError,
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +134,7 @@ def write_shard(shard: Shard, folder: Path) -> Path:
         values = {"counts": counts, "ranks": part.ranks, "errors": part.errors, "bins": bins, "in_bin": part.histogram[bins]}
         values["front"] = part.front_ranks
         arrays |= {f"{name}_{part.subset_size}": value for name, value in values.items()}
-    with atomic_write(path) as stream:
-        np.savez(stream, **arrays)
-    return path
+    return write_arrays(path, arrays)
 
 
 def _refuse_other(path: Path, shard: Shard) -> None:
@@ -222,28 +201,6 @@ def read_shard(path: Path) -> Shard:
     with reading(path, f"the shard '{path}'", "Delete it and search that shard again.") as (head, arrays):
         settings = Settings(**head.pop("settings"))
         return Shard(**head, settings=settings, found=tuple(_read_found(arrays, size) for size in settings.sizes))
-
-
-@contextlib.contextmanager
-def reading(path: Path, what: str, remedy: str) -> Iterator[tuple[dict[str, Any], Mapping[str, NDArray[Any]]]]:
-    """Open a file of arrays for the time of a block: its head, which is JSON, and the arrays.
-
-    Parameters
-    ----------
-    path : Path
-    what, remedy : str
-        For the error: what cannot be read, and what to do.
-
-    Raises
-    ------
-    IncompleteSearchError
-        If the block meets what is damaged.
-    """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            yield json.loads(str(arrays["head"])), arrays
-    except _UNREADABLE as error:
-        raise IncompleteSearchError(f"{what} cannot be read ({type(error).__name__}: {error}). {remedy}") from error
 
 
 def _read_found(arrays: Mapping[str, NDArray[Any]], subset_size: int) -> Found:

@@ -22,4 +22,4 @@ module load cuda
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /logs/mine/slurm/mine-0123abcd/%A_%a_%t_log.out --wait=0 --cpus-per-task=24 PYTHON -u -m submitit.core._submit /logs/mine/slurm/mine-0123abcd
+srun --unbuffered --output /logs/mine/slurm/mine-0123abcd/%A_%a_%t_log.out --wait=0 --cpus-per-task=24 sh -c 'later="env --block-signal=USR1 --block-signal=USR2"; $later true 2>/dev/null || later=; exec $later "$@"' sh PYTHON -u -m submitit.core._submit /logs/mine/slurm/mine-0123abcd

@@ -1,6 +1,9 @@
 """What is asked of sbatch, and how elements are divided among arrays; that Slurm takes it is tested in tests/slurm."""
 
+import os
 import shlex
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +36,33 @@ def test_the_text_that_sbatch_gets_is_the_golden_one(monkeypatch):
             f"sbatch would get another text than before. Compare: diff {GOLDEN} {new}\n"
             f"If the change is meant, renew it: mv {new} {GOLDEN}"
         )
+
+
+WARNED = """
+import os, signal
+os.kill(os.getpid(), signal.SIGUSR2)  # Slurm's warning, while Python is loading
+signal.signal(signal.SIGUSR2, lambda *_: print("heard"))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+"""
+
+
+def start_on_a_node(code, **kwargs):
+    """Run a program of Python the way an element is started."""
+    python = executor(Path("/logs/mine/slurm/mine-0"), "mine-0", NEEDS, 1).python
+    command = ["sh", "-c", f"exec {python} -c {shlex.quote(code)}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
+
+
+def test_a_warning_that_comes_before_an_element_can_hear_it_is_kept_for_it():
+    assert start_on_a_node(WARNED).stdout == "heard\n"
+
+
+def test_an_element_starts_where_env_cannot_keep_signals_back(tmp_path):
+    (tmp_path / "env").write_text("#!/bin/sh\necho there is no such option >&2\nexit 125\n")
+    (tmp_path / "env").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert start_on_a_node("print(1)", env={"PATH": path}).stdout == "1\n"
+    assert start_on_a_node(WARNED, env={"PATH": path}).returncode == -signal.SIGUSR2
 
 
 def options(config, gpus=2):

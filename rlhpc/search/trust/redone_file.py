@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from rlhpc import __version__
 from rlhpc.errors import IncompleteSearchError
-from rlhpc.files import atomic_write, digest
+from rlhpc.files import digest
+from rlhpc.search.arrays import reading, write_arrays
 from rlhpc.search.combinations import shard_range
 from rlhpc.search.problem import problem_hash, without_costs
 from rlhpc.search.settings import Settings
-from rlhpc.search.shard import reading, shard_name, spell_names
+from rlhpc.search.shard import shard_name, spell_names
 from rlhpc.search.trust.plan import Plan
 from rlhpc.search.trust.redone import BEST, NESTED, Chosen, Redone
 from rlhpc.search.trust.replicates import Given, Kind, Replicate
@@ -89,20 +90,18 @@ def write_redone(path: Path, given: Given, start: int, redone: Sequence[Redone])
     for place, (_, chosen) in enumerate(rows):
         subsets[place, : len(chosen.subset)] = chosen.subset
     head = {**asdict(origin_of(given)), "start": start}
-    with atomic_write(path) as stream:
-        np.savez_compressed(
-            stream,
-            head=np.array(json.dumps(head)),
-            kinds=np.array([KINDS.index(one.replicate.kind) for one in redone], dtype=np.int64),
-            indices=np.array([one.replicate.index for one in redone], dtype=np.int64),
-            guesses=np.array([one.guess for one in redone], dtype=np.float64),
-            n_chosen=np.array([len(one.chosen) for one in redone], dtype=np.int64),
-            choices=np.array([CHOICES.index(chosen.choice) for _, chosen in rows], dtype=np.int64),
-            sizes=np.array([chosen.subset_size for _, chosen in rows], dtype=np.int64),
-            errors=np.array([chosen.cv_mse for _, chosen in rows], dtype=np.float64),
-            subsets=subsets,
-        )
-    return path
+    arrays = {
+        "head": np.array(json.dumps(head)),
+        "kinds": np.array([KINDS.index(one.replicate.kind) for one in redone], dtype=np.int64),
+        "indices": np.array([one.replicate.index for one in redone], dtype=np.int64),
+        "guesses": np.array([one.guess for one in redone], dtype=np.float64),
+        "n_chosen": np.array([len(one.chosen) for one in redone], dtype=np.int64),
+        "choices": np.array([CHOICES.index(chosen.choice) for _, chosen in rows], dtype=np.int64),
+        "sizes": np.array([chosen.subset_size for _, chosen in rows], dtype=np.int64),
+        "errors": np.array([chosen.cv_mse for _, chosen in rows], dtype=np.float64),
+        "subsets": subsets,
+    }
+    return write_arrays(path, arrays)
 
 
 def read_redone(path: Path) -> RedoneFile:
