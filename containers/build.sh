@@ -31,12 +31,16 @@ faults=()
 image='' base='' wheelhouse=''
 while (($#)); do
   case $1 in
+    --base=?* | --wheelhouse=?*)
+      set -- "${1%%=*}" "${1#*=}" "${@:2}"
+      continue
+      ;;
     -h | --help)
       echo "$usage"
       exit 0
       ;;
-    --base | --wheelhouse)
-      [[ -n ${2-} ]] || { echo "error: $1 needs a value. $usage" >&2; exit 2; }
+    --base | --wheelhouse | --base= | --wheelhouse=)
+      [[ -n ${2-} ]] || { echo "error: ${1%=} needs a value. $usage" >&2; exit 2; }
       if [[ $1 == --base ]]; then base=$2; else wheelhouse=$2; fi
       shift
       ;;

@@ -50,6 +50,7 @@ from rlhpc.errors import InputError, SlurmError
 from rlhpc.launch import slurm
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
+from rlhpc.records import Training
 from rlhpc.results import ledger
 from rlhpc.results.missing import count
 from rlhpc.training.estimate import measured_hours
@@ -76,10 +77,10 @@ def main(args: argparse.Namespace) -> int:
     if not programs.is_there():
         raise InputError("There is no Slurm here: 'sbatch' is not on PATH. Log in to a cluster, or load its Slurm module.")
     site = _site()
-    n_trainings, request = _request(config, site)
-    found = list(_findings(config, site, request, has_probe=not args.no_probe))
+    trainings, request = _request(config, site)
+    found = list(_findings(config, site, request, _image(config, trainings), has_probe=not args.no_probe))
     found.sort(key=lambda each: list(Severity).index(each.severity))
-    command.answer(args, _data(site, request, n_trainings, found), _text(site, request, n_trainings, found))
+    command.answer(args, _data(site, request, len(trainings), found), _text(site, request, len(trainings), found))
     return 1 if any(each.severity is Severity.REFUSED for each in found) else 0
 
 
@@ -96,35 +97,38 @@ def _site() -> Site:
         ) from error
 
 
-def _request(config: LaunchConfig, site: Site) -> tuple[int, Request]:
-    """Say what the launch would ask for what is not stored yet, the limits of the user's queue apart; of all if all is stored."""
+def _request(config: LaunchConfig, site: Site) -> tuple[Sequence[Training], Request]:
+    """Return what is not stored yet, or all if all is stored, and what its launch would ask, the queue's limits apart."""
     expanded = expand(config)
     found = ledger.check(config.store, expanded.trainings)
     trainings, hours = found.to_train or expanded.trainings, measured_hours(found.results)
     planned = slurm.plan(trainings, config, hours, dataclasses.replace(site, config={}))
     request = slurm.request(planned, config, hours)
-    return len(trainings), dataclasses.replace(request, needs_internet=config.wandb.mode == "online")
+    return trainings, dataclasses.replace(request, needs_internet=config.wandb.mode == "online")
 
 
-def _findings(config: LaunchConfig, site: Site, request: Request, *, has_probe: bool) -> Iterator[Finding]:
-    """Check everything."""
+_Looked = tuple[Image | None, Sequence[Finding]]  # at the image that trainings are to run in, if any
+
+
+def _findings(config: LaunchConfig, site: Site, request: Request, looked: _Looked, *, has_probe: bool) -> Iterator[Finding]:
+    """Check everything else, and say it all."""
     yield from checks.unfit(site, request)
     max_submit = max_submit_jobs(site, config.slurm.options.get("account"))
     yield from limits.findings(site, request, max_submit, count_own_jobs() if max_submit is not None else 0)
     yield from policies.findings(site, request)
     here = host.read_host(config.store.root)
     yield from host.findings(here, request)
-    container, refused = _image(config)
-    yield from refused
+    container, of_image = looked
+    yield from of_image
     startable = [each for each in checks.named_partitions(site, request) if each.is_up]
     if has_probe and startable and not here.fault:
         yield from _seen(config, site, container)
 
 
-def _image(config: LaunchConfig) -> tuple[Image | None, list[Finding]]:
+def _image(config: LaunchConfig, trainings: Sequence[Training]) -> _Looked:
     """Look at the image that trainings are to run in, from inside."""
     try:
-        found, doubt = slurm.look_at_image(expand(config).trainings, config, ())
+        found, doubt = slurm.look_at_image(trainings, config, ())
     except InputError as error:
         return None, [Finding("image", Severity.REFUSED, f"{fault[0].upper()}{fault[1:]}") for fault in error.faults]
     if found is None:

@@ -28,6 +28,7 @@ hands of another launch): start again to continue.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _submit(launch: _Launch) -> int:
     planned = slurm.plan([training for training in launch.wanted if training.name not in queued], config, hours, site)
     asked = slurm.request(planned, config, hours)
     facts = launch.facts | text.facts_of(launch.expanded, launch.found, planned.nodes, hours)
-    facts |= slurm.describe(planned, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
+    facts |= slurm.describe(planned, config, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
     if site and planned.nodes:
         slurm.refuse(site, asked)
     if args.dry_run and planned.nodes:
@@ -140,11 +141,8 @@ def _submit(launch: _Launch) -> int:
         rest = [] if planned.nodes else [text.nothing(facts, store, only_failed=args.only_failed and not queued)]
         command.answer(args, facts, "\n".join([text.before(facts), *rest]))
         return STOPPED if facts["n_ending"] and not args.dry_run else 0
-    writable_folder(store.trainings)
     launch.tell(facts)
-    container = _look_at_image(launch, writes=[store.root.resolve()])
-    for warning in slurm.refuse_unshared(store, config, site, container):
-        print(f"warning: {warning}", file=sys.stderr)
+    container = _look(launch, site)
     _prepare(launch)
     slurm.refuse_submitted(store, planned)
     submitted = []
@@ -153,6 +151,22 @@ def _submit(launch: _Launch) -> int:
         print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", flush=True)
     command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
     return 0
+
+
+def _look(launch: _Launch, site: Site) -> Image | None:
+    """Return the image that elements are to run in, if any; refuse one, or a folder, of which a node could make nothing."""
+    store = launch.config.store
+    writable_folder(store.trainings)
+    try:
+        container = _look_at_image(launch, writes=[store.root.resolve()])
+        for warning in slurm.refuse_unshared(store, launch.config, site, container):
+            print(f"warning: {warning}", file=sys.stderr)
+    except InputError:
+        for folder in (store.trainings, store.root):
+            with contextlib.suppress(OSError):  # it is not empty: of an earlier launch
+                folder.rmdir()
+        raise
+    return container
 
 
 def _look_at_image(launch: _Launch, writes: Sequence[Path] = ()) -> Image | None:

@@ -24,7 +24,7 @@ HOME = Path("/opt/rlhpc")  # of the repository's copy in an image
 _VENV = Path("/opt/venv")  # its Python
 _DEAF = ("sh", "-c", 'PATH=$0:$PATH exec "$@"', str(Path(__file__).resolve().parents[2] / "containers" / "fuse"))
 PYTHON = ("python", "-P")  # inside: the folder that we are in, which may hold another rlhpc, is not looked through for modules
-SHA256 = "RLHPC_IMAGE_SHA256"  # inside, of the image
+ABOUT = "RLHPC_IMAGE"  # inside: the SHA-256 of the image when it was looked at, and when that one was built
 _LOOK_SECONDS = 300.0  # on a host without squashfuse, a large image is unpacked before it starts
 _SIF_MAGIC, _SIF_MAGIC_AT = b"SIF_MAGIC", 32
 _NOT_IN_PATHS = ":,"  # they have a meaning in --bind
@@ -105,8 +105,8 @@ class Image:
         How it is run.
     folders : tuple of Path
         Of the host, that are seen inside at the same place, beside those of the configuration.
-    version, python, source_sha256 : str
-        Of rlhpc and of Python inside; of its source.
+    version, python, source_sha256, built_at : str
+        Of rlhpc and of Python inside; of its source; when it was built.
     sha256 : str
         Of the file; blank for a folder that an image was unpacked to.
     """
@@ -118,17 +118,18 @@ class Image:
     version: str = ""
     python: str = ""
     source_sha256: str = ""
+    built_at: str = ""
     sha256: str = ""
 
     def command(self, words: Sequence[str], *, has_gpus: bool = False) -> tuple[str, ...]:
-        """Spell how a command is run inside; what it stores names the image, by `SHA256` in its environment."""
+        """Spell how a command is run inside; what it stores names the image, by `ABOUT` in its environment."""
         binds = [*(f"{folder}:{folder}" for folder in self.folders), *self.config.binds]
         return (
             *_DEAF,
             *(self.runtime, "--quiet", "--nocolor", "exec"),
             *(["--nv"] if has_gpus else []),
             *(word for bind in binds for word in ("--bind", bind)),
-            *(["--env", f"{SHA256}={self.sha256}"] if self.sha256 else []),
+            *(["--env", f"{ABOUT}={self.sha256} {self.built_at}"] if self.sha256 else []),
             *self.config.options,
             str(self.path),
             *words,
@@ -169,6 +170,7 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
         version=str(told["version"]),
         python=str(told["python"]),
         source_sha256=str(told.get("source_sha256", "")),
+        built_at=str(told.get("built_at", "")),
         sha256=_sha256(path),
     )
 

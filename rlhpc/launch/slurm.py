@@ -239,12 +239,12 @@ def submit(planned: SlurmPlan, config: LaunchConfig, store: Store, container: Im
     return array.submit(store.root.resolve(), config.name, array.split(shares, planned.array_size), command, planned.needs)
 
 
-def describe(planned: SlurmPlan, queued: Mapping[str, QueuedElement]) -> dict[str, object]:
+def describe(planned: SlurmPlan, config: LaunchConfig, queued: Mapping[str, QueuedElement]) -> dict[str, object]:
     """Put a plan into words that JSON knows."""
     return {
         "n_in_queue": len(queued),
         "n_ending": sum(element.is_ending for element in queued.values()),
         "in_queue": {name: element.job_id for name, element in queued.items()},
-        "element": array.described(planned.needs),
+        "element": {**array.described(planned.needs), "image": config.container.image},
         "notes": list(planned.notes),
     }

@@ -93,11 +93,12 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     walls = ", ".join(f"{_span(wall)} on {n_nodes}" for n_nodes, wall in facts["estimated_wall_hours"].items())
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_span(element['timeout_min'] / 60)} in {where}"
+    inside = f", in the image {element['image']}" if element["image"] else ""
     length = f"{_span(facts['estimated_hours'])} (by {source} of an A100; short ones end much earlier)"
     return [
         f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element {length}.",
         f"Until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
-        f"Each takes {size}; what is not done then is saved, requeued and continued.",
+        f"Each takes {size}{inside}; what is not done then is saved, requeued and continued.",
         f"About {facts['n_files']:,} files and {max(facts['gigabytes'], 0.1):,.1f} GB will be written.",
         *facts["notes"],
     ]

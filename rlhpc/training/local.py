@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import node, places, plan, stop
+from rlhpc.training import container, node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress
@@ -40,6 +40,7 @@ def pack_here(
 
 def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:
     """Carry out what is planned for this machine, show how far it is, and stop in good order on a signal."""
+    container.identify()
     progress = Progress(len(here.trainings))
     try:
         with stop.on_signals(settings.stop_seconds) as heard:

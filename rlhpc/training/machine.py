@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from importlib.metadata import version
@@ -14,25 +13,12 @@ import torch
 from rlhpc import __version__
 
 PACKAGES = ("ale-py", "dm-control", "gymnasium", "mujoco", "numpy", "sb3-contrib", "shimmy", "stable-baselines3", "torch")
-_IMAGE = Path(__file__).resolve().parents[2] / "image.json"  # there in an image alone
 ROUNDING = ("type", "name", "cpu", "cpu_capability", "threads")  # what of a device decides the last bits
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of every package that shapes an agent."""
     return {"rlhpc": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def container() -> dict[str, Any]:
-    """Describe the image that we run in; empty on the host.
-
-    What started it may know its SHA-256; what it holds, it says itself (containers/rlhpc.def).
-    """
-    if not _IMAGE.exists():
-        return {}
-    about: dict[str, Any] = json.loads(_IMAGE.read_text())
-    image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER", "")
-    return {"image": image, "sha256": os.environ.get("RLHPC_IMAGE_SHA256", ""), **about}
 
 
 def device(kind: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger, configure
 
 from rlhpc.records import Result, Training
 from rlhpc.results.progress import Phase
-from rlhpc.training import learner, machine, random_agent
+from rlhpc.training import container, learner, machine, random_agent
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.curves import Curves, TrackingCallback
 from rlhpc.training.reporting import Reporter, ReportingCallback
@@ -100,7 +100,7 @@ def train(
         converged=run.converged,
         device=machine.device(run.device),
         versions=machine.versions(),
-        container=machine.container(),
+        container=container.describe(),
         wandb=tracker.record if tracker is not None else {"mode": "disabled"},
         policy_sha256=run.policy_sha256,
         resumes=run.resumes,

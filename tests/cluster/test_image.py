@@ -129,12 +129,12 @@ def test_another_version_of_rlhpc_or_python_is_refused_and_another_source_is_a_w
 
 def test_a_command_inside_has_binds_gpus_and_the_images_checksum():
     config = ContainerConfig("x.sif", ("/data:/data:ro",), ("--nvccli",))
-    image = Image(Path("/x.sif"), "/bin/apptainer", config, (Path("/logs/my grid"),), sha256="abc")
+    image = Image(Path("/x.sif"), "/bin/apptainer", config, (Path("/logs/my grid"),), sha256="abc", built_at="2026")
     words = image.command(("python", "-c", "pass"), has_gpus=True)
     assert list(words[4:]) == [
         *("/bin/apptainer", "--quiet", "--nocolor", "exec", "--nv"),
         *("--bind", "/logs/my grid:/logs/my grid", "--bind", "/data:/data:ro"),
-        *("--env", "RLHPC_IMAGE_SHA256=abc", "--nvccli", "/x.sif", "python", "-c", "pass"),
+        *("--env", "RLHPC_IMAGE=abc 2026", "--nvccli", "/x.sif", "python", "-c", "pass"),
     ]
     assert "--nv" not in image.command(("true",))
 

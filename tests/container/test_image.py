@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlhpc.cluster.image import source_digest
+from rlhpc.files import file_digest
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +82,7 @@ def test_the_arguments_and_the_exit_code_of_a_job_are_its_own(run, folder):
 
 
 @pytest.mark.parametrize("flags", SHUT_OFF)
-def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(user, run, folder, flags):
+def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(user, image, run, folder, flags):
     before = files_of(user, "/tmp", "/var/tmp", "/dev/shm", user.home)  # noqa: S108
     out = folder / "out"
     out.mkdir()
@@ -104,6 +105,9 @@ def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(use
     for name in ("scores.csv", "dataset.csv", "ranking.csv", "search.json", "trust.json", "report.html", "subset.json"):
         assert (out / "small" / name).stat().st_size > 0, name
     assert {path.lstat().st_uid for path in out.rglob("*")} == {user.uid}
+    result = json.loads(next((out / "small").rglob("result.json")).read_text())
+    sha256 = "" if flags else file_digest(image)  # the file is not seen by what is shut off
+    assert result["container"].items() >= {"image": str(image), "sha256": sha256}.items()
     after = files_of(user, "/tmp", "/var/tmp", "/dev/shm", user.home)  # noqa: S108
     # torch leaves an empty folder for its compiler wherever temporary files go.
     new = {path for path in after - before if not path.startswith((str(out), "/tmp/torchinductor_"))}  # noqa: S108
@@ -294,6 +298,8 @@ def test_faults_of_a_build_are_told_all_at_once_and_before_it_begins(user, tmp_p
     [
         (["a.sif", "b.sif"], "one image at a time"),
         (["--base"], "--base needs a value"),
+        (["--base="], "--base needs a value"),
+        (["--base=/absent/base"], "'/absent/base' is no base"),
         (["--base", "/absent/base"], "'/absent/base' is no base"),
         (["absent/image.sif"], "make that folder"),
         (["--wheelhouse", "a:b"], "a colon or a comma"),

@@ -19,12 +19,12 @@ RANDOM = Training("b", "X-v0", "random", 1, "Discrete", 0, {"class": "Random"})
 GRID = Grid((PPO, replace(PPO, seed=2), RANDOM), (("sac", "X-v0"), ("sac", "Y-v0")))
 
 
-def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0, n_others=0):
+def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0, n_others=0, image=None):
     results = [Result(each, 1.0, (1.0,), 1, 3600.0, 0.0, "", "") for each in stored]
     found = Ledger(tuple(results), tuple(to_train), (), tuple(damaged))
     nodes = pack(found.to_train, n_gpus=n_gpus, trainings_per_gpu=3)
     told = {"name": "mine", "results": "logs/mine", "cluster": cluster, **text.facts_of(GRID, found, nodes)}
-    element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition}
+    element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition, "image": image}
     told |= {"n_others": n_others, "config": "logs/mine/config.yaml"}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
@@ -70,6 +70,11 @@ def test_a_plan_for_slurm_says_what_it_costs():
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
     ]
+
+
+def test_a_plan_for_slurm_names_the_image_that_elements_run_in():
+    lines = text.before(facts(PPO, cluster="slurm", image="/images/rlhpc.sif")).splitlines()
+    assert "1.5 hours in the default partition, in the image /images/rlhpc.sif; what" in lines[-3]
 
 
 def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():

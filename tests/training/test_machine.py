@@ -18,19 +18,6 @@ def test_every_package_that_shapes_an_agent_is_named_with_its_version():
         assert told[name] == version(name)
 
 
-def test_an_image_is_told_by_its_path_its_checksum_and_what_it_says_itself(monkeypatch, tmp_path):
-    assert machine.container() == {}
-    about = tmp_path / "image.json"
-    about.write_text('{"version": "1.2", "source_sha256": "abc"}')
-    monkeypatch.setattr(machine, "_IMAGE", about)
-    monkeypatch.setenv("APPTAINER_CONTAINER", "/images/rlhpc.sif")
-    monkeypatch.delenv("RLHPC_IMAGE_SHA256", raising=False)
-    told = {"image": "/images/rlhpc.sif", "sha256": "", "version": "1.2", "source_sha256": "abc"}
-    assert machine.container() == told
-    monkeypatch.setenv("RLHPC_IMAGE_SHA256", "def")
-    assert machine.container() == told | {"sha256": "def"}
-
-
 def test_a_processor_is_told_as_the_system_names_it(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     told = machine.device("cpu")
