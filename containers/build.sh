@@ -36,7 +36,7 @@ while (($#)); do
       continue
       ;;
     -h | --help)
-      echo "$usage"
+      sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"
       exit 0
       ;;
     --base | --wheelhouse | --base= | --wheelhouse=)
@@ -154,7 +154,11 @@ trap '[[ -z $building ]] || { kill -INT "$building"; wait "$building" || :; }; e
 before=$SECONDS
 apptainer build "${source[@]}" --build-arg "revision=$revision" "${packages[@]}" "${fast[@]}" "$part" containers/rlhpc.def >&2 &
 building=$!
-wait "$building" || { echo "error: the build failed, as Apptainer says above." >&2; exit 1; }
+wait "$building" || {
+  echo "error: the build failed, as Apptainer says above." >&2
+  [[ $base == *.tar ]] || echo "Where Docker Hub cannot be reached: make a base with containers/make_base.sh, and give it: --base base.tar" >&2
+  exit 1
+}
 building=
 seconds=$((SECONDS - before))
 

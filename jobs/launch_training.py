@@ -219,7 +219,7 @@ def _cluster(args: argparse.Namespace, config: LaunchConfig) -> str:
     if cluster == "local" and config.container.image is not None:
         raise InputError(
             "container.image (--container) is for Slurm, whose elements run in the image. Here, run the whole job in it, without"
-            f" --container: apptainer run --nv {config.container.image} launch_training --cluster local container.image=null ..."
+            f" --container: apptainer run --nv {config.container.image} launch_training --cluster local ..."
         )
     if cluster == "slurm" and not has_slurm and not args.dry_run:
         raise InputError(

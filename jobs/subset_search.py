@@ -136,7 +136,8 @@ def main(args: argparse.Namespace) -> None:
         seconds += trust_plan.check_time(trust, n_threads, args.max_hours, n_shards) if trust else 0
         plan = plan_search(problem, settings, folder, n_shards, seconds, trust=trust)
         if args.dry_run:
-            command.answer(args, plan.described(), f"{plan.summary}\nResults would go to:\n  {folder.root}")
+            inside = f"\nin the image {_image(args).path}" if args.container is not None else ""
+            command.answer(args, plan.described(), f"{plan.summary}{inside}\nResults would go to:\n  {folder.root}")
         else:
             _submit(args, plan)
         return
@@ -238,19 +239,19 @@ def _submit(args: argparse.Namespace, plan: SearchPlan) -> None:
         at_once=args.at_once,
         logs=plan.folder.slurm,
         driver=read_options(args.like_job) if args.like_job else None,
-        image=_image(args, plan.folder) if args.container is not None else None,
+        image=_image(args, plan.folder.root.resolve()) if args.container is not None else None,
     )
     taken = submit(shards)
     text = "\n".join([plan.summary, describe(shards, taken), f"The result will be {plan.folder.ranking}"])
     command.answer(args, {**plan.described(), "array": taken.array_id, "merge": taken.merge_id}, text)
 
 
-def _image(args: argparse.Namespace, folder: SearchFolder) -> Image:
+def _image(args: argparse.Namespace, *writes: Path) -> Image:
     """Look at the image that jobs are to run in; refuse one that cannot be used, warn of one of another source."""
     tables = [args.dataset, args.costs, args.early, args.scores, *map(Path, args.benchmarks or ())]
     paths = [path for table in tables if table and table.exists() for path in (table.absolute(), table.resolve())]
     reads = dict.fromkeys(path.parent for path in paths)
-    found = image.look(image.ContainerConfig(args.container), [folder.root.resolve()], [Path.cwd(), *reads])
+    found = image.look(image.ContainerConfig(args.container), writes, [Path.cwd(), *reads])
     if doubt := image.refuse_other(found, __version__, SCRIPT.parents[1]):
         print(f"warning: {doubt}", file=sys.stderr)
     return found

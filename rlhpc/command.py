@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from rlhpc import container
 from rlhpc.errors import RlhpcError
 
 MOST_FAULTS = 20  # that are printed
@@ -133,6 +134,8 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
         if args.debug:
             raise
         print(f"error: {_shortened(error)}", file=sys.stderr)
+        if limits := container.limits():
+            print(limits, file=sys.stderr)
         return getattr(error, "exit_code", 1)
     return code
 

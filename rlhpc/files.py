@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rlhpc.container import forgets
 from rlhpc.errors import InputError, StorageError
 
 TEMPORARY_SUFFIX = ".tmp"
@@ -132,11 +133,16 @@ def writable_folder(path: Path) -> Path:
     StorageError
         If the disk is full, read-only or broken.
     InputError
-        If it cannot be made or written for another reason of the system's, which is told.
+        If it cannot be made or written for another reason of the system's, which is told; or is gone with the container.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         try_writing(path, 1)
+        if forgets(path):
+            raise InputError(
+                f"the folder '{path}' lies in the memory of this container, and all in it would be gone at its end. Bind a folder"
+                ' of the host and write there: apptainer run --bind "$PWD/out:/out" ... with logs_dir=/out, or --out /out/mine.'
+            )
     except OSError as error:
         message = f"cannot write to the folder '{path}': {error.strerror or error}. "
         if is_storage_error(error):

@@ -34,13 +34,11 @@ _TOLD = "rlhpc-image: "
 # Told by the image's own Python: what it holds, and what is not to be seen or written inside.
 _LOOK = f"""\
 import importlib.util, json, os, platform, sys, tempfile
-told = {{"python": platform.python_version(), "blind": [], "read_only": [], "missing": [], "foreign": []}}
+told = {{"python": platform.python_version(), "blind": [], "read_only": [], "missing": []}}
 try:
     told.update(json.load(open({str(HOME / "image.json")!r})))
 except OSError:
     told["version"] = None
-spec = importlib.util.find_spec("rlhpc")
-told["rlhpc"] = spec.origin if spec else None
 asked = json.loads(sys.argv[1])
 for path in asked["reads"] + asked["writes"]:
     if not os.path.exists(path):
@@ -57,10 +55,6 @@ for module in asked["modules"]:
         found = None
     if found is None:
         told["missing"].append(module)
-for name in ("torch", "numpy", "gymnasium", "stable_baselines3"):
-    spec = importlib.util.find_spec(name)
-    if spec is not None and not str(spec.origin).startswith(sys.prefix):
-        told["foreign"].append(spec.origin)
 print({_TOLD!r} + json.dumps(told))
 """
 
@@ -105,8 +99,8 @@ class Image:
         How it is run.
     folders : tuple of Path
         Of the host, that are seen inside at the same place, beside those of the configuration.
-    version, python, source_sha256, built_at : str
-        Of rlhpc and of Python inside; of its source; when it was built.
+    version, python, torch, source_sha256, built_at : str
+        Of rlhpc, of Python and of torch inside; of its source; when it was built.
     sha256 : str
         Of the file; blank for a folder that an image was unpacked to.
     """
@@ -117,6 +111,7 @@ class Image:
     folders: tuple[Path, ...] = ()
     version: str = ""
     python: str = ""
+    torch: str = ""
     source_sha256: str = ""
     built_at: str = ""
     sha256: str = ""
@@ -169,6 +164,7 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
         image,
         version=str(told["version"]),
         python=str(told["python"]),
+        torch=str(told.get("packages", {}).get("torch", "")),
         source_sha256=str(told.get("source_sha256", "")),
         built_at=str(told.get("built_at", "")),
         sha256=_sha256(path),
@@ -239,6 +235,8 @@ def _ask(image: Image, words: Sequence[str]) -> Mapping[str, Any]:
     except subprocess.TimeoutExpired as error:
         raise InputError(f"the image '{image.path}' did not start within {_LOOK_SECONDS:.0f} seconds. Try: {tried}") from error
     told = [line for line in ran.stdout.splitlines() if line.startswith(_TOLD)]
+    if "executable file not found" in ran.stderr:
+        raise InputError(_no_rlhpc(image.path))
     if ran.returncode or not told:
         said = "; ".join(line.strip() for line in ran.stderr.strip().splitlines()[-_QUOTED_LINES:])
         forbidding = what_forbids_namespaces() if "namespace" in ran.stderr else ""
@@ -288,21 +286,15 @@ def _of_paths(folders: Sequence[Path]) -> Iterator[str]:
             yield f"the folder '{folder}' cannot be bound into an image: it would hide the image's own. Give another."
 
 
+def _no_rlhpc(path: Path) -> str:
+    return f"the image '{path}' holds no rlhpc ({HOME}). Build one with 'bash containers/build.sh'."
+
+
 def _of_content(path: Path, told: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with an image that runs."""
     if told["version"] is None:
-        yield f"the image '{path}' holds no rlhpc ({HOME}). Build one with 'bash containers/build.sh'."
+        yield _no_rlhpc(path)
         return
-    if told["rlhpc"] is None or not Path(told["rlhpc"]).is_relative_to(HOME):
-        yield (
-            f"inside the image '{path}' Python finds another rlhpc, {told['rlhpc']}, than the image's, {HOME}: take its folder"
-            f" out of PYTHONPATH (now {os.environ.get('PYTHONPATH', 'not set')})."
-        )
-    for origin in told["foreign"]:
-        yield (
-            f"inside the image '{path}' Python takes '{origin}' for the image's own package: take its folder out of PYTHONPATH"
-            f" (now {os.environ.get('PYTHONPATH', 'not set')})."
-        )
     for folder in told["blind"]:
         yield f"'{folder}' is not to be seen inside the image; it was bound, which this site may forbid (user bind control)."
     for folder in told["read_only"]:

@@ -26,6 +26,7 @@ from rlhpc.training.estimate import Hours
 from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array
 
 _AMPLE = 4  # a time limit of so many times the estimate; schedulers start short jobs in gaps before long ones
+_FOR_CPUS = "+cpu"  # in a version of torch
 _SUPERVISOR = ("-u", "-m", "rlhpc.launch.assignment")  # of a node, as words behind Python
 
 
@@ -211,12 +212,17 @@ def look_at_image(trainings: Sequence[Training], config: LaunchConfig, writes: S
     Raises
     ------
     InputError
-        If it cannot be used, or was made for another rlhpc.
+        If it cannot be used, was made for another rlhpc, or can make nothing of the GPUs that are asked for.
     """
     if config.container.image is None:
         return None, ""
     modules = sorted({training.env_id.rpartition(":")[0] for training in trainings} - {""})
     found = image.look(config.container, writes, modules=modules)
+    if config.packing.gpus_per_node and config.device != "cpu" and found.torch.endswith(_FOR_CPUS):
+        raise InputError(
+            f"the image '{found.path}' holds torch for CPUs ({found.torch}), and its trainings are to have GPUs. Build one with"
+            " torch for CUDA, or ask for no GPUs: packing.gpus_per_node=0."
+        )
     return found, image.refuse_other(found, __version__, CONFIGS.parent)
 
 

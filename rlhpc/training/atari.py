@@ -13,37 +13,36 @@ from typing import Any
 import ale_py
 import gymnasium
 import numpy as np
+from ale_py.env import AtariEnv
 from gymnasium.core import ActType, ObsType
 
 
-class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
-    """Remember what an Atari game was played with since its last reset.
+class Tape:
+    """What an Atari game was played with since its last reset.
 
     Parameters
     ----------
-    env : gymnasium.Env
-        With ale-py's `AtariEnv` in it, which skips a fixed number of frames.
+    env : AtariEnv
+        Which skips a fixed number of frames.
     """
 
-    def __init__(self, env: gymnasium.Env[ObsType, ActType]) -> None:
-        super().__init__(env)
+    def __init__(self, env: AtariEnv) -> None:
+        self._env = env
         self._before: ale_py.ALEState | None = None  # the last reset
         self._how: dict[str, Any] = {}  # it was reset
         self._actions: list[Any] = []  # since then
 
-    def reset(self, **how: Any) -> tuple[ObsType, dict[str, Any]]:
-        """Reset, and forget."""
+    def wind_back(self, how: dict[str, Any]) -> None:
+        """Forget, before the game is reset in some way."""
         self._before, self._how, self._actions = self.state(), how, []
-        return self.env.reset(**how)
 
-    def step(self, action: ActType) -> Any:
-        """Step, and remember."""
+    def note(self, action: Any) -> None:
+        """Remember a step."""
         self._actions.append(action.item() if isinstance(action, np.integer) else action)
-        return self.env.step(action)
 
     def state(self) -> ale_py.ALEState:
         """Return ale-py's copy of the emulator's state."""
-        state: ale_py.ALEState = self.unwrapped.ale.cloneState(include_rng=True)  # type: ignore[attr-defined]
+        state: ale_py.ALEState = self._env.ale.cloneState(include_rng=True)
         return state
 
     def play_again(self, state: ale_py.ALEState) -> None:
@@ -56,7 +55,7 @@ class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
         """
         if self._before is None:
             return
-        game: Any = self.unwrapped
+        game: Any = self._env
         again = type(game)(*game._ezpickle_args, **game._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would make it
         again.ale.restoreState(self._before)  # for its random generator; the rest is reset
         again.reset(**self._how)
@@ -65,3 +64,27 @@ class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
         game.ale = again.ale
         if pickle.dumps(self.state()) != pickle.dumps(state):
             raise RuntimeError(f"'{game._game}', played again, comes to another state than before; is it another emulator?")  # noqa: SLF001
+
+
+class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
+    """Keep the tape of an Atari game among other wrappers.
+
+    Parameters
+    ----------
+    env : gymnasium.Env
+        With ale-py's `AtariEnv` in it.
+    """
+
+    def __init__(self, env: gymnasium.Env[ObsType, ActType]) -> None:
+        super().__init__(env)
+        self.tape = Tape(self.unwrapped)  # type: ignore[arg-type]  # an AtariEnv
+
+    def reset(self, **how: Any) -> tuple[ObsType, dict[str, Any]]:
+        """Reset, and forget."""
+        self.tape.wind_back(how)
+        return self.env.reset(**how)
+
+    def step(self, action: ActType) -> Any:
+        """Step, and remember."""
+        self.tape.note(action)
+        return self.env.step(action)

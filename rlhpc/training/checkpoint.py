@@ -36,7 +36,7 @@ from rlhpc.results.store import CHECKPOINT
 
 KEPT = 2  # generations: the newest, and one to fall back to
 COMPRESSION_LEVEL = 1  # 3.6 GB/s on replay buffers of Atari frames, to a 190th; weights hardly shrink at any level
-_FORMAT = b"rlhpc checkpoint 1\n"
+_FORMAT = b"rlhpc checkpoint 2\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _PIECE_BYTES = 1 << 20
 _ABANDONED_SECONDS = 3600.0

@@ -1,16 +1,20 @@
 """Environments as an agent meets them.
 
 Atari games get SB3's AtariWrapper (no-op starts, frame skip 4, a lost life ends a training episode, 84 x 84 grey frames,
-clipped rewards). Every environment has a Monitor below it, which records the true, unclipped scores of whole games.
+clipped rewards). Every environment has a Monitor below it, which records the true, unclipped scores of whole games. Where there
+is a lean environment that comes to the same bits, it is taken in the place of the wrappers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import gymnasium
 from gymnasium import Env
 from gymnasium.spaces import Box
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from stable_baselines3.common.atari_wrappers import AtariWrapper
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
@@ -18,9 +22,15 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack,
 
 from rlhpc.training import registry
 from rlhpc.training.atari import Recorder
+from rlhpc.training.lean import atari as lean_atari
+from rlhpc.training.lean import control as lean_control
+from rlhpc.training.lean.atari import LeanAtari
+from rlhpc.training.lean.control import LeanControl
 
 
-def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, seed: int, training: bool) -> VecEnv:
+def make_vec(  # noqa: PLR0913
+    env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, seed: int, training: bool, may_be_lean: bool = True
+) -> VecEnv:
     """Make the vector environment of an agent, in this process.
 
     Parameters
@@ -33,19 +43,15 @@ def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, se
         Environment i is seeded with ``seed + i``.
     training : bool
         False for evaluation: rewards are left as they are, and running statistics are not updated.
+    may_be_lean : bool
+        False: by the wrappers of SB3 and shimmy, which come to the same and take longer.
     """
-    is_atari = registry.is_atari(env_id)
-    vec: VecEnv = make_vec_env(
-        env_id,
-        n_envs=n_envs,
-        seed=seed,
-        # ALE/Pong-v5 skips 4 frames itself; below AtariWrapper, which skips 4 too, that would be 16 frames an action.
-        env_kwargs={"frameskip": 1} if is_atari else None,
-        wrapper_class=_atari if is_atari else None,
-        vec_env_cls=DummyVecEnv,  # faster than processes where many trainings share the cores
-    )
-    if hyperparameters.get("frame_stack"):
-        vec = VecFrameStack(vec, int(hyperparameters["frame_stack"]))
+    n_stack = int(hyperparameters.get("frame_stack") or 0)
+    vec = _lean(env_id, hyperparameters, n_envs, seed, n_stack) if may_be_lean else None
+    if vec is None:
+        vec = _wrapped(env_id, n_envs, seed)
+    if n_stack and not isinstance(vec, LeanAtari):  # which stacks frames itself
+        vec = VecFrameStack(vec, n_stack)
     if hyperparameters.get("normalize"):
         vec = _normalised(vec, hyperparameters, training=training)
     # SB3 would do this for the training's environment alone; both are to be alike.
@@ -53,6 +59,54 @@ def make_vec(env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, se
     if isinstance(space, Box) and is_image_space(space) and not is_image_space_channels_first(space):
         vec = VecTransposeImage(vec)
     return vec
+
+
+def _arguments(env_id: str) -> dict[str, Any]:
+    """Return what an environment is made with."""
+    # ALE/Pong-v5 skips 4 frames itself; below what skips 4 too, that would be 16 frames an action.
+    return {"frameskip": 1} if registry.is_atari(env_id) else {}
+
+
+def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: int, n_stack: int) -> VecEnv | None:
+    """Make a lean vector environment; None if there is none that comes to the same as the wrappers."""
+    is_atari = registry.is_atari(env_id)
+    if is_atari and hyperparameters.get("normalize"):  # which comes before channels are moved to the front
+        return None
+    if not is_atari and not registry.is_of_control_suite(env_id):
+        return None
+    envs = [_bare(env_id)]
+    if all(map(lean_atari.fits, envs)):
+        make: Callable[[list[Any]], VecEnv] = functools.partial(LeanAtari, n_stack=n_stack or 1)
+    elif all(map(lean_control.fits, envs)):
+        make = LeanControl
+    else:
+        return None
+    envs += [_bare(env_id) for _ in range(n_envs - 1)]
+    for place, env in enumerate(envs):
+        env.action_space.seed(seed + place)
+    vec = make(envs)
+    vec.seed(seed)
+    return vec
+
+
+def _bare(env_id: str) -> Env[Any, Any]:
+    """Make an environment without the wrappers that only look whether it is used rightly; another kind of wrapper stays."""
+    env = gymnasium.make(env_id, render_mode="rgb_array", **_arguments(env_id))
+    while isinstance(env, PassiveEnvChecker | OrderEnforcing):
+        env = env.env
+    return env
+
+
+def _wrapped(env_id: str, n_envs: int, seed: int) -> VecEnv:
+    """Make a vector environment of wrapped environments."""
+    return make_vec_env(
+        env_id,
+        n_envs=n_envs,
+        seed=seed,
+        env_kwargs=_arguments(env_id),
+        wrapper_class=_atari if registry.is_atari(env_id) else None,
+        vec_env_cls=DummyVecEnv,  # faster than processes where many trainings share the cores
+    )
 
 
 def _atari(env: Env[Any, Any]) -> AtariWrapper:

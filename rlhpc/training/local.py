@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from rlhpc import container
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import container, node, places, plan, stop
+from rlhpc.training import node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress

@@ -45,7 +45,8 @@ def device_kind(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(
             "device is cuda, but torch finds no GPU that it can use on this machine. Launch with device=cpu; or where there are"
-            " some, on Slurm by packing.gpus_per_node. If nvidia-smi lists some here, torch does not fit their driver."
+            " some, on Slurm by packing.gpus_per_node. If nvidia-smi lists some here, torch does not fit their driver; in an"
+            " Apptainer image, they are seen with --nv alone."
         )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 

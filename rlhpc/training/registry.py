@@ -68,6 +68,11 @@ def is_atari(env_id: str) -> bool:
     return "AtariEnv" in str(_spec(env_id).entry_point)
 
 
+def is_of_control_suite(env_id: str) -> bool:
+    """Tell whether an id is one of shimmy's for the DeepMind Control Suite."""
+    return "dm_control_suite" in str(_spec(env_id).entry_point)
+
+
 def action_space(env_id: str) -> str:
     """Make an environment once and name its action space as `BenchmarkEnv` does.
 

@@ -16,7 +16,7 @@ from dm_control.mujoco import Physics
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
-from rlhpc.training.atari import Recorder
+from rlhpc.training.atari import Tape
 
 _TEXTURES = "tex_data"  # 11.8 of 11.9 MB of a DeepMind Control model; for rendering only
 _PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -47,15 +47,15 @@ def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) 
     env.ale.restoreState(emulator)
 
 
-def reduce_recorder(recorder: Recorder[Any, Any]) -> Reduction:
+def reduce_tape(tape: Tape) -> Reduction:
     """Save what a game was played with, and what it came to by that."""
-    return bare, (type(recorder),), (vars(recorder), recorder.state()), None, None, _set_recorder
+    return bare, (type(tape),), (vars(tape), tape.state()), None, None, _set_tape
 
 
-def _set_recorder(recorder: Recorder[Any, Any], state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+def _set_tape(tape: Tape, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
     attributes, emulator = state
-    vars(recorder).update(attributes)
-    recorder.play_again(emulator)
+    vars(tape).update(attributes)
+    tape.play_again(emulator)
 
 
 def specs_of_physics(env: Any) -> dict[int, EnvSpec]:

@@ -42,7 +42,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from rlhpc.training import simulators
-from rlhpc.training.atari import Recorder
+from rlhpc.training.atari import Tape
 from rlhpc.training.simulators import Reduction, bare
 
 OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts")  # attributes of a model that are not its state
@@ -268,7 +268,7 @@ _REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (np.ndarray, _reduce_array),
     (torch.Tensor, _reduce_tensor),
     (torch.nn.RNNBase, _reduce_lstm),
-    (Recorder, simulators.reduce_recorder),
+    (Tape, simulators.reduce_tape),
     (AtariEnv, simulators.reduce_atari),
     (EzPickle, _by_attributes),
     (VecEnv, _reduce_vec_env),

@@ -15,6 +15,8 @@ from typing import Any
 SECONDS_AFTER_SIGTERM = 20.0
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # what schedulers send before they kill
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+# What runs us, such as Apptainer, may pass on a Ctrl-C that we have had ourselves; nobody is so quick to press it again.
+_ECHO_SECONDS = 0.5
 
 
 def leave_with_parent(signum: int) -> None:
@@ -75,10 +77,14 @@ def on_signals(stop_seconds: float) -> Iterator[Stop]:
         Time that the trainings are given; after SIGTERM `SECONDS_AFTER_SIGTERM` at most.
     """
     stop = Stop()
+    echoes_until = 0.0  # of time.monotonic
 
     def request(signum: int, _frame: FrameType | None) -> None:
-        if signum == signal.SIGINT and stop.requested:
+        nonlocal echoes_until
+        if signum == signal.SIGINT and stop.requested and time.monotonic() > echoes_until:
             raise KeyboardInterrupt
+        if signum == signal.SIGINT:
+            echoes_until = time.monotonic() + _ECHO_SECONDS
         stop.request(seconds_after(signum, stop_seconds))
 
     heard = {*SIGNALS, signal.SIGINT, signal.SIGHUP}

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from stable_baselines3.common.logger import Logger, configure
 
+from rlhpc import container
 from rlhpc.records import Result, Training
 from rlhpc.results.progress import Phase
-from rlhpc.training import container, learner, machine, random_agent
+from rlhpc.training import learner, machine, random_agent
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.curves import Curves, TrackingCallback
 from rlhpc.training.reporting import Reporter, ReportingCallback

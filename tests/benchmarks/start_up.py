@@ -128,9 +128,9 @@ def measure(way, n, env_id):
         try:
             _wait_for(stamps, f"{ROLLOUT + 1}-*", n, process, log)
             stepped = max(float(path.read_text()) for path in stamps.glob("1-*"))
-            return stepped - started, _megabytes(process.pid)
+            return stepped - started, megabytes(process.pid)
         finally:
-            _kill_tree(process)
+            kill_tree(process)
 
 
 def _wait_for(stamps, pattern, n, process, log):
@@ -141,7 +141,7 @@ def _wait_for(stamps, pattern, n, process, log):
         time.sleep(0.05)
 
 
-def _megabytes(pid):
+def megabytes(pid):
     """Sum the PSS of a process and all below it."""
     root = psutil.Process(pid)
     texts = [Path(f"/proc/{each.pid}/smaps_rollup").read_text() for each in (root, *root.children(recursive=True))]
@@ -149,7 +149,7 @@ def _megabytes(pid):
     return sum(kilobytes) / 1024
 
 
-def _kill_tree(process):
+def kill_tree(process):
     below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.kill()
     process.wait()

@@ -46,7 +46,6 @@ def sif(tmp_path, monkeypatch, root):
     home.mkdir()
     (home / "image.json").write_text(json.dumps({"version": __version__, "source_sha256": source_digest(root)}))
     monkeypatch.setattr(module, "_LOOK", module._LOOK.replace("/opt/rlhpc", str(home)))
-    monkeypatch.setattr(module, "HOME", root)
     return path
 
 
@@ -101,9 +100,9 @@ def test_an_image_without_rlhpc_is_refused(apptainer, sif, monkeypatch):
     assert "holds no rlhpc" in faults(ContainerConfig(str(sif)))[0]
 
 
-def test_another_rlhpc_on_pythonpath_is_found_out(apptainer, sif, monkeypatch):
-    monkeypatch.setattr(module, "HOME", Path("/opt/elsewhere"))
-    assert "Python finds another rlhpc" in faults(ContainerConfig(str(sif)))[0]
+def test_an_image_without_python_holds_no_rlhpc(apptainer, sif):
+    apptainer("""echo 'FATAL: "python": executable file not found in $PATH' >&2; exit 255""")
+    assert "holds no rlhpc" in faults(ContainerConfig(str(sif)))[0]
 
 
 def test_what_is_not_seen_not_written_and_not_found_inside_is_told_at_once(apptainer, sif, tmp_path):
@@ -158,12 +157,6 @@ def test_binds_of_nothing_are_refused(apptainer, sif, tmp_path):
 def test_a_path_that_cannot_be_looked_at_is_told_as_missing():
     with pytest.raises(InputError, match=r"there is no image '.*~nosuchuser/x\.sif'"):
         look(ContainerConfig("~nosuchuser/x.sif"))
-
-
-def test_packages_of_the_host_on_pythonpath_are_found_out(apptainer, sif, tmp_path, monkeypatch):
-    (tmp_path / "numpy.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert f"takes '{tmp_path}/numpy.py' for the image's own package" in faults(ContainerConfig(str(sif)))[0]
 
 
 def test_what_mounts_an_image_is_started_deaf_to_the_signals_of_slurm(root, tmp_path):

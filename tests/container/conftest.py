@@ -53,12 +53,12 @@ class User:
         become = ["runuser", "-u", self.name, "--"] if os.getuid() == 0 else []
         return [*become, "env", "-i", *(f"{name}={value}" for name, value in variables.items()), *map(str, words)]
 
-    def run(self, *words: object, code: int = 0, cwd: Path | None = None, env: Mapping[str, str] | None = None):
-        """Run a command as this user; return what it printed, once its exit code was seen to be right."""
+    def run(self, *words: object, code: int | None = 0, cwd: Path | None = None, env: Mapping[str, str] | None = None):
+        """Run a command as this user; return what it printed, once its exit code was seen to be right; None: any."""
         done = subprocess.run(
             self.command(*words, env=env), cwd=cwd or self.home, capture_output=True, text=True, check=False, timeout=1800
         )
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        assert code in (None, done.returncode), f"{words}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done
 
     def own(self, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import signal
 import subprocess
@@ -125,6 +126,47 @@ def test_a_search_works_without_a_home_to_keep_what_was_compiled(run, folder):
     )
     assert {path.name for path in folder.iterdir()} == {"table.csv", "search"}
     assert (folder / "search" / "ranking.csv").exists()
+
+
+@pytest.mark.parametrize("flags", ["--containall", "--containall --writable-tmpfs"])
+@pytest.mark.parametrize("where", ["logs", "/opt/logs"])
+def test_a_job_whose_results_would_be_gone_with_the_container_refuses(run, folder, flags, where):
+    done = run("launch_training", "--cluster", "local", f"logs_dir={where}", *SMALL, flags=flags.split(), cwd=folder, code=None)
+    assert done.returncode in {1, 2}
+    assert "memory of this container" in done.stderr or "Read-only file system" in done.stderr
+    assert "of the host's folders only those that are bound are here" in done.stderr
+    assert "stored" not in done.stdout
+
+
+def test_modules_of_the_hosts_pythonpath_are_found_and_never_take_the_place_of_the_images(user, image, folder):
+    (folder / "of_mine.py").touch()
+    (folder / "numpy.py").touch()
+    (folder / "rlhpc").mkdir()
+    (folder / "rlhpc/__init__.py").touch()
+    code = "import numpy, of_mine, rlhpc; print(numpy.__file__, of_mine.__file__, rlhpc.__file__)"
+    words = (*QUIET, "exec", "--bind", folder, image, "python", "-c", code)
+    told = user.run(*words, cwd="/", env={"PYTHONPATH": str(folder)}).stdout.split()
+    assert told == [
+        "/opt/venv/lib/python3.11/site-packages/numpy/__init__.py",
+        f"{folder}/of_mine.py",
+        f"{HOME}/rlhpc/__init__.py",
+    ]
+
+
+def test_one_interrupt_that_apptainer_passes_on_as_well_stops_and_saves(user, image, folder):
+    """A whole group of processes is interrupted, as by a batch script."""
+    words = (*SMALL, "envs=[CartPole-v1]", "algos=[ppo]", "budget.total_timesteps=10_000_000", f"logs_dir={folder}")
+    job = user.command(*QUIET, "run", "--bind", folder, image, "launch_training", "--cluster", "local", *words)
+    group = {"cwd": folder, "start_new_session": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(job, **group) as running:
+        for line in running.stdout:
+            if " started " in line:
+                break
+        time.sleep(3)
+        os.killpg(running.pid, signal.SIGINT)
+        told = running.communicate(timeout=60)[0]
+    assert running.returncode == 75, told
+    assert list(folder.rglob("checkpoint-*"))
 
 
 def test_a_job_that_is_told_to_write_into_the_image_says_what_to_do(run):

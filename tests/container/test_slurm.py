@@ -72,9 +72,10 @@ def grid(image, cluster, tmp_path):
 
 
 def of_images():
-    """Return the processes that run or mount any image."""
+    """Return our processes that run or mount any image."""
     names = ("starter", "squashfuse", "apptainer")
-    return {each.pid for each in psutil.process_iter(["name"]) if each.info["name"].startswith(names)}
+    found = (each.info for each in psutil.process_iter(["name", "uids", "pid"]))
+    return {info["pid"] for info in found if info["uids"].real == os.getuid() and info["name"].startswith(names)}
 
 
 @pytest.fixture(autouse=True)

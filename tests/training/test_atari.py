@@ -34,7 +34,7 @@ def play(env, n_steps):
 def played_again(env):
     """Do what a snapshot does."""
     again = copy.deepcopy(env)  # begins a game of its own, and knows what the other was played with
-    again.play_again(env.state())
+    again.tape.play_again(env.tape.state())
     return again
 
 
@@ -61,27 +61,27 @@ def test_what_ale_py_saves_of_a_game_is_not_enough(game):
     """Once it is, nothing has to be played again."""
     play(game, 300)
     again = copy.deepcopy(game)
-    again.unwrapped.ale.restoreState(game.state())
+    again.unwrapped.ale.restoreState(game.tape.state())
     assert play(game, 500) != play(again, 500)
 
 
 def test_only_what_was_played_since_the_last_reset_is_remembered(game):
     play(game, 100)
-    assert len(game._actions) == 100
+    assert len(game.tape._actions) == 100
     game.reset()
-    assert game._actions == []
+    assert game.tape._actions == []
 
 
 def test_a_game_that_was_never_reset_has_nothing_to_play_again():
     env = Recorder(gymnasium.make(STICKY))
     emulator = env.unwrapped.ale
-    env.play_again(env.state())
+    env.tape.play_again(env.tape.state())
     assert env.unwrapped.ale is emulator
 
 
 def test_a_game_that_comes_to_another_state_is_refused(game):
     play(game, 300)
-    state = game.state()
-    game._actions.pop()
+    state = game.tape.state()
+    game.tape._actions.pop()
     with pytest.raises(RuntimeError, match="'qbert', played again, comes to another state than before"):
-        game.play_again(state)
+        game.tape.play_again(state)

@@ -6,6 +6,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
 from rlhpc.training.envs import make_vec
+from rlhpc.training.lean.vec import LeanVecEnv
 
 GAME = "BreakoutNoFrameskip-v4"
 FOUR_FRAMES = {"frame_stack": 4}
@@ -115,8 +116,14 @@ def test_environments_side_by_side_are_seeded_one_after_another(make):
 @pytest.mark.parametrize("env_id", ["CartPole-v1", GAME, "dm_control/pendulum-swingup-v0"])
 def test_all_environments_run_in_this_process_each_below_a_monitor(make, env_id):
     env = make(env_id, n_envs=2)
-    assert isinstance(env.unwrapped, DummyVecEnv)
+    assert isinstance(env.unwrapped, LeanVecEnv if env_id != "CartPole-v1" else DummyVecEnv)
     assert env.env_is_wrapped(Monitor) == [True, True]
+
+
+def test_what_is_not_lean_has_the_wrappers_of_sb3(make):
+    assert isinstance(make(GAME, {"normalize": True}).unwrapped, DummyVecEnv)  # of frames whose channels come last
+    assert isinstance(make("ALE/Pong-v5").unwrapped, LeanVecEnv)
+    assert isinstance(make("dm_control/cartpole-balance-v0", {"normalize": True, "frame_stack": 2}).unwrapped, LeanVecEnv)
 
 
 def test_a_state_is_not_turned_into_an_image_nor_stacked_unless_asked(make):

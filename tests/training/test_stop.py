@@ -9,6 +9,7 @@ from multiprocessing.connection import wait
 
 import pytest
 
+from rlhpc.training import stop as module
 from rlhpc.training.stop import SECONDS_AFTER_SIGTERM, SIGNALS, Stop, blocked, on_signals
 
 
@@ -65,9 +66,19 @@ def test_a_hang_up_that_is_ignored_stays_so():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_second_interrupt_interrupts():
+def test_an_interrupt_that_comes_twice_at_once_is_one(monkeypatch):
+    monkeypatch.setattr(module, "_ECHO_SECONDS", 1000)
     with on_signals(10.0) as stop:
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_interrupt_interrupts(monkeypatch, first):
+    monkeypatch.setattr(module, "_ECHO_SECONDS", 0)
+    with on_signals(10.0) as stop:
+        os.kill(os.getpid(), first)
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)

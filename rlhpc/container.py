@@ -1,0 +1,76 @@
+"""The image that we run in, if any: what results say of it, and what is gone with it. Imports nothing of rlhpc."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ABOUT = "RLHPC_IMAGE"  # the SHA-256 of the image, and when that one was built
+MAY_FORGET = "RLHPC_MAY_FORGET"  # set: what is written may be gone with the container, as where an image is tested
+_IMAGE = Path(__file__).resolve().parents[1] / "image.json"  # there in an image alone: what it holds (containers/rlhpc.def)
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_ITS_OWN_FILES = ("/etc/passwd", "/etc/group", "/etc/resolv.conf")
+
+
+def describe() -> dict[str, Any]:
+    """Describe the image; empty on the host.
+
+    Its SHA-256 is blank where nobody knows it: in a folder that an image was unpacked to, in an image that was put in the place
+    of the one that was submitted, and where the file is not seen from inside.
+    """
+    if not _IMAGE.exists():
+        return {}
+    about: dict[str, Any] = json.loads(_IMAGE.read_text())
+    sha256, _, built_at = os.environ.get(ABOUT, "").partition(" ")
+    return {"image": _path(), "sha256": sha256 if built_at == about["built_at"] else "", **about}
+
+
+def identify() -> None:
+    """Take the SHA-256 of the image, if nobody has and its file is seen from inside; this process and its children know it."""
+    about = describe()
+    if not about or about["sha256"]:
+        return
+    path = Path(about["image"])
+    if about["image"] and path.is_file() and os.access(path, os.R_OK):
+        with path.open("rb") as stream:
+            os.environ[ABOUT] = f"{hashlib.file_digest(stream, 'sha256').hexdigest()} {about['built_at']}"
+
+
+def limits() -> str:
+    """Say in a sentence what is not to be had inside, for who meets an error there; blank on the host."""
+    if not _IMAGE.exists():
+        return ""
+    return (
+        f"Inside the image {_path()}: of the host's folders only those that are bound are here (your home, /tmp and where you"
+        " are, unless shut off, and --bind FOLDER), its GPUs only with --nv, and no Slurm: submit from the host (--container)."
+        f" The configurations are in {_IMAGE.parent}/configs."
+    )
+
+
+def forgets(folder: Path) -> bool:
+    """Tell whether what is written to a folder is gone with the container that we run in."""
+    if not _IMAGE.exists() or os.environ.get(MAY_FORGET):
+        return False
+    device = folder.stat().st_dev
+    return f"{os.major(device)}:{os.minor(device)}" in _own_memory(_MOUNTS.read_text())
+
+
+def _own_memory(mounts: str) -> Iterator[str]:
+    """Yield the devices that hold what Apptainer keeps in memory: its own files, and with them homes, /tmp or changes of /."""
+    kept_in_memory = "/tmpfs/"  # noqa: S108  # in the options of an overlay
+    for line in mounts.splitlines():
+        before, _, behind = line.partition(" - ")
+        device, _, point = before.split()[2:5]
+        kind, _, options = behind.split(maxsplit=2)
+        if (kind == "tmpfs" and point in _ITS_OWN_FILES) or (kind == "overlay" and point == "/" and kept_in_memory in options):
+            yield device
+
+
+def _path() -> str:
+    """Return where the image lies on the host, as what runs it says."""
+    return os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER", "")

@@ -1,0 +1,49 @@
+"""Physics that is advanced without dm_control's own step; that it comes to the same is tested in test_equality.py."""
+
+import gymnasium
+import numpy as np
+import pytest
+from dm_control.rl.control import PhysicsError
+
+from rlhpc.training import registry  # noqa: F401  # registers the tasks
+from rlhpc.training.envs import make_vec
+from rlhpc.training.lean import control
+
+
+def task(env_id="dm_control/cartpole-balance-v0"):
+    return gymnasium.make(env_id).unwrapped
+
+
+def test_a_physics_that_explodes_raises_as_dm_control_does():
+    vec = make_vec("dm_control/cartpole-balance-v0", {}, n_envs=1, seed=1, training=True)
+    vec.reset()
+    physics = vec.envs[0]._env.physics
+    physics.data.qvel[:] = np.nan
+    with pytest.raises(PhysicsError, match="mjWARN_BADQVEL"):
+        vec.step(np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("legacy_step", [True, False])
+@pytest.mark.parametrize("n_steps", [1, 3])
+@pytest.mark.parametrize("integrator", [0, 1])
+def test_a_physics_is_advanced_as_by_its_own_step(legacy_step, n_steps, integrator):
+    ours, theirs = (task()._env.physics for _ in range(2))
+    for physics in (ours, theirs):
+        physics.legacy_step = legacy_step
+        physics.model.opt.integrator = integrator
+        with physics.reset_context():
+            physics.data.qpos[:] = 0.3
+        physics.set_control([0.5])
+    for _ in range(20):
+        control._advance(ours, n_steps)
+        theirs.step(n_steps)
+    assert ours.get_state().tolist() == theirs.get_state().tolist()
+    assert ours.data.qacc.tolist() == theirs.data.qacc.tolist()
+
+
+def test_what_is_no_task_of_the_suite_or_steps_in_a_way_of_its_own_does_not_fit(monkeypatch):
+    assert control.fits(task())
+    assert not control.fits(gymnasium.make("CartPole-v1").unwrapped)
+    other = task()
+    monkeypatch.setattr(type(other._env.physics), "step", lambda *_: None)
+    assert not control.fits(other)
