@@ -210,3 +210,44 @@ def test_right_hyperparameters_have_no_faults():
 )
 def test_a_value_that_no_training_can_use_is_told_before_any_starts(hyperparameters):
     assert len(model.faults(hyperparameters)) == 1
+
+
+# --- optimizers ------------------------------------------------------------------------------------------------------------
+
+
+def parameters_after(built, n_steps):
+    """Learn, and return the bytes of all parameters."""
+    built.learn(n_steps)
+    return {name: tensor.numpy().tobytes() for name, tensor in built.policy.state_dict().items()}
+
+
+ONE_AT_A_TIME = {
+    "ppo": {"class": "PPO", "n_steps": 32, "batch_size": 16},
+    "a2c": {"class": "A2C", "policy_kwargs": {"optimizer_class": "optim.RMSprop"}},
+    "a2c as in RL Zoo": {"class": "A2C"},
+    "ppo with AdamW": {"class": "PPO", "n_steps": 32, "batch_size": 16, "policy_kwargs": {"optimizer_class": "optim.AdamW"}},
+    "sac": {"class": "SAC", "learning_starts": 50},
+    "td3": {"class": "TD3", "learning_starts": 50},
+    "recurrent_ppo": {"class": "RecurrentPPO", "n_steps": 32, "batch_size": 16, "n_epochs": 2},
+}
+
+
+@pytest.mark.parametrize("hyperparameters", ONE_AT_A_TIME.values(), ids=ONE_AT_A_TIME)
+def test_parameters_stepped_all_at_once_come_to_the_same_bits_as_one_at_a_time(pendulum, hyperparameters, monkeypatch):
+    ours = model.build(hyperparameters, pendulum, seed=3, device="cpu")
+    assert {group["foreach"] for each in model.optimizers(ours) for group in each.param_groups if "foreach" in group} <= {True}
+    at_once = parameters_after(ours, 128)
+    monkeypatch.setattr(model, "_step_all_at_once", lambda _: None)
+    assert parameters_after(model.build(hyperparameters, pendulum, seed=3, device="cpu"), 128) == at_once
+
+
+@pytest.mark.parametrize(("class_name", "n"), [("PPO", 1), ("DQN", 1), ("SAC", 3), ("TD3", 2)])
+def test_every_optimizer_of_a_model_is_found(make_space, class_name, n):
+    made = model.build({"class": class_name}, make_space(class_name), seed=1, device="cpu")
+    assert len(model.optimizers(made)) == n
+
+
+@pytest.fixture
+def make_space(cartpole, pendulum):
+    """Return an environment that an algorithm can act in."""
+    return lambda class_name: cartpole if class_name == "DQN" else pendulum
