@@ -5,6 +5,7 @@ The dataclasses live beside the code they configure; their ``__post_init__`` che
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,8 @@ def load(schema: type[Schema], files: Sequence[Path], overrides: Sequence[str] =
     merged = OmegaConf.structured(schema)
     faults: list[str] = []
     for source, values in _sources(files, overrides, faults):
-        for path, value in _leaves(values):
+        for path, given in _leaves(values):
+            value = _worded(schema, path, given)
             try:
                 merged = OmegaConf.merge(merged, _nest(path, value))
             except (OmegaConfBaseException, TypeError) as error:  # TypeError: a list for a mapping, or the reverse
@@ -176,6 +178,14 @@ def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, s
     if isinstance(value, str) and wanted in (int, float):
         hints += [f"Write a number of {_UNITS[word]}." for word in path[-1].split("_") if word in _UNITS]
     return " ".join([f"{where} = {value!r}: {reason}.", *hints])
+
+
+def _worded(schema: type, path: tuple[str, ...], value: Any) -> Any:
+    """Return the word for what YAML reads as true or false, where somebody has written one of the words ``on`` and ``off``."""
+    with contextlib.suppress(KeyError):  # no such key; that is told by who merges it
+        if isinstance(value, bool) and "on" in get_args(_wanted(schema, path)):
+            return "on" if value else "off"
+    return value
 
 
 def _wanted(schema: Any, path: tuple[str, ...]) -> Any:

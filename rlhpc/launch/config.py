@@ -50,6 +50,8 @@ class LaunchConfig(grid.GridConfig):
             found.append(
                 "device = cuda needs GPUs, and packing.gpus_per_node = 0 asks for none. Give device=auto, or 1 or more GPUs."
             )
+        if self.device == "cpu" and self.packing.mps == "on":
+            found.append("packing.mps = on shares GPUs, and device = cpu uses none. Give packing.mps=auto, or device=auto.")
         if "$" in _expanded(self.logs_dir):
             found.append(f"logs_dir = '{self.logs_dir}' names a variable of the environment that is not set.")
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
@@ -71,6 +73,7 @@ class LaunchConfig(grid.GridConfig):
             wandb=self.wandb,
             checkpoint_minutes=self.checkpoint_minutes,
             stop_seconds=self.stop_seconds,
+            mps=self.packing.mps,
         )
 
 

@@ -41,7 +41,7 @@ class Progress:
     at, started_at : str
         When this was written, and when the attempt began; ISO 8601, UTC.
     gpu : str or None
-        ``CUDA_VISIBLE_DEVICES``; None where it is not set.
+        As ``CUDA_VISIBLE_DEVICES`` of its supervisor names it; None where nobody said which.
     host : str
     job : str
         As in `Holder`.

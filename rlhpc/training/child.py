@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,6 +40,8 @@ class Attempt:
         From 1, over all launches.
     gpu : str or None
         The one that it may see; None: whatever there is.
+    variables : mapping
+        Of the environment, by which it sees that one alone.
     store : Store
     settings : TrainSettings
     """
@@ -46,6 +49,7 @@ class Attempt:
     training: Training
     number: int
     gpu: str | None
+    variables: Mapping[str, str]
     store: Store
     settings: TrainSettings
 
@@ -62,8 +66,7 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
     stop.leave_with_parent(signal.SIGKILL)
     os.setsid()  # a group of its own: signals to the supervisor's are the supervisor's to pass on; all in it ends with it
     folder = attempt.store.folder(attempt.training)
-    if attempt.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = attempt.gpu
+    os.environ.update(attempt.variables)  # before torch looks for GPUs
     exit_code = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)

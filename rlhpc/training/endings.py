@@ -15,7 +15,11 @@ LONGEST_REASON = 1_000  # characters
 LONGEST_TRACEBACK = 20_000  # characters; a pipe holds this much without a reader
 # Signals that a program brings upon itself; all others come from outside.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP)
-_GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "device-side assert", "cudaError")
+# In capitals: as the driver calls those of MPS, and as torch tells them; a neighbour's fault, or the end of the daemon, comes so.
+_GPU_ERRORS = (
+    *("CUDA ERROR", "CUBLAS_STATUS", "CUDNN_STATUS", "DEVICE-SIDE ASSERT", "CUDAERROR"),
+    *("CUDA_ERROR_", "MPS CLIENT", "MPS SERVER", "MPS CONTROL DAEMON", "UNSPECIFIED LAUNCH FAILURE"),
+)
 
 
 class Kind(StrEnum):
@@ -88,7 +92,7 @@ def of_exception(error: BaseException, traceback: str) -> Ending:
         kind = Kind.STORAGE
     elif any(isinstance(link, MemoryError) or type(link).__name__ == "OutOfMemoryError" for link in _chain(error)):
         kind = Kind.OUT_OF_MEMORY
-    elif any(mark in str(link) for link in _chain(error) for mark in _GPU_ERRORS):
+    elif any(mark in str(link).upper() for link in _chain(error) for mark in _GPU_ERRORS):
         kind = Kind.GPU
     return Ending(kind, reason, traceback[-LONGEST_TRACEBACK:])
 

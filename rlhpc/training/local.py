@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rlhpc import container
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import node, places, plan, stop
+from rlhpc.training import gpu_sharing, node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress
@@ -40,12 +40,24 @@ def pack_here(
 
 
 def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:
-    """Carry out what is planned for this machine, show how far it is, and stop in good order on a signal."""
+    """Carry out what is planned for this machine, show how far it is, and stop in good order on a signal.
+
+    Raises
+    ------
+    InputError
+        If MPS is asked for and cannot be had.
+    RlhpcError
+        If nothing can be written or started any more.
+    """
     container.identify()
     progress = Progress(len(here.trainings))
     try:
-        with stop.on_signals(settings.stop_seconds) as heard:
+        used = gpus if settings.device != "cpu" else ()  # by torch
+        with (
+            stop.on_signals(settings.stop_seconds) as heard,
+            gpu_sharing.share(settings.mps, used, here.trainings_per_gpu, progress.tell) as sharing,
+        ):
             free = places.places(gpus, here.trainings_per_gpu)
-            return node.supervise(here.trainings, free, store, settings, progress, stop=heard)
+            return node.supervise(here.trainings, free, store, settings, progress, stop=heard, sharing=sharing)
     finally:
         progress.close()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from rlhpc import __version__
+from rlhpc.training import mps, places
 
 PACKAGES = ("ale-py", "dm-control", "gymnasium", "mujoco", "numpy", "sb3-contrib", "shimmy", "stable-baselines3", "torch")
 ROUNDING = ("type", "name", "cpu", "cpu_capability", "threads")  # what of a device decides the last bits
@@ -30,7 +31,8 @@ def device(kind: str) -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "host": platform.node(),
-        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        "visible_gpus": places.own_gpus() or "",
+        "mps": kind == "cuda" and mps.PIPE_DIRECTORY in os.environ,
     }
 
 
@@ -47,8 +49,17 @@ def device_kind(wanted: str) -> str:
             "device is cuda, but torch finds no GPU that it can use on this machine. Launch with device=cpu; or where there are"
             " some, on Slurm by packing.gpus_per_node. If nvidia-smi lists some here, torch does not fit their driver; in an"
             " Apptainer image, they are seen with --nv alone."
-        )
+        ) from _why_no_gpu()
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _why_no_gpu() -> Exception | None:
+    """Return what torch says when it is to use a GPU: after a neighbour's fault, it may be MPS that takes no clients yet."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (AssertionError, RuntimeError) as error:
+        return error
+    return None
 
 
 def _cpu_model() -> str:

@@ -27,6 +27,7 @@ from rlhpc.results.store import Store
 from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.child import OUTPUT_LOG, Attempt
 from rlhpc.training.endings import Ending, Kind
+from rlhpc.training.gpu_sharing import GpuSharing
 from rlhpc.training.outcome import Listener, Outcome
 from rlhpc.training.places import FreePlaces
 from rlhpc.training.process import AttemptProcess
@@ -79,6 +80,7 @@ def supervise(  # noqa: PLR0913
     listener: Listener,
     *,
     stop: Stop | None = None,
+    sharing: GpuSharing | None = None,
 ) -> Outcome:
     """Carry out trainings, each in a process of its own, from its last checkpoint if it has one.
 
@@ -93,6 +95,8 @@ def supervise(  # noqa: PLR0913
     listener : Listener
     stop : Stop, optional
         By which the supervisor can be told to stop: every training saves and leaves, within the time that the request grants.
+    sharing : GpuSharing, optional
+        How trainings of one GPU share it; else in turn.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def supervise(  # noqa: PLR0913
     """
     os.environ.update(_ONE_THREAD)
     with contextlib.nullcontext(stop) if stop is not None else contextlib.closing(Stop()) as heard:
-        supervisor = _Supervisor(trainings, free, store, settings, listener, heard)
+        supervisor = _Supervisor(trainings, free, store, settings, listener, heard, sharing or GpuSharing())
         try:
             supervisor.work()
             supervisor.stop_children()
@@ -140,6 +144,7 @@ class _Supervisor:
         settings: TrainSettings,
         listener: Listener,
         stop: Stop,
+        sharing: GpuSharing,
     ) -> None:
         self.outcome = Outcome()
         self.fault: RlhpcError | None = None  # why no training can go on
@@ -150,6 +155,7 @@ class _Supervisor:
         self._settings = settings
         self._listener = listener
         self._stop = stop
+        self._sharing = sharing
         self._leases = Leases(store)
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -254,7 +260,8 @@ class _Supervisor:
     def _start(self, ticket: _Ticket, granted: list[str | None]) -> None:
         """Start an attempt."""
         number = self._store.last_attempt(ticket.training) + 1
-        attempt = Attempt(ticket.training, number, granted[0], self._store, self._settings)
+        variables = self._sharing.variables(granted[0], is_alone=ticket.runs_alone)
+        attempt = Attempt(ticket.training, number, granted[0], variables, self._store, self._settings)
         try:
             process = AttemptProcess(attempt)
         except ChildProcessError as error:
@@ -308,6 +315,9 @@ class _Supervisor:
             return
         ending = child.process.ending()
         will_retry = self._may_try_again(child, ending)
+        if ending.kind is Kind.GPU:
+            self._sharing.mend()
+            ticket.look_again_at = time.monotonic() + self._sharing.recovery_seconds
         unrecorded = self._record(training, child.attempt.number, ending, exit_code, will_retry=will_retry)
         self._release(training)
         if ending.kind is Kind.STORAGE:
@@ -333,7 +343,15 @@ class _Supervisor:
         if ending.kind is Kind.GPU and not ticket.runs_alone and self._free.is_shared(child.attempt.gpu):
             ticket.n_shared_gpu_faults += 1
             return True
-        return self._charge(ticket, ending)
+        will_retry = self._charge(ticket, ending)
+        if ending.kind is Kind.GPU and ticket.runs_alone and not will_retry:
+            self._acquit_neighbours()
+        return will_retry
+
+    def _acquit_neighbours(self) -> None:
+        """Let trainings share a GPU again: who has made it fail is found."""
+        for ticket in [*self._waiting, *(child.ticket for child in self._running)]:
+            ticket.n_shared_gpu_faults = 0
 
     @staticmethod
     def _charge(ticket: _Ticket, ending: Ending) -> bool:

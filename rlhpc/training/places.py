@@ -8,6 +8,8 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 
+NAME = "RLHPC_GPU"  # variable: the GPU of a training by the name that we know it by, where MPS numbers it otherwise
+
 
 def visible_gpus() -> tuple[str, ...]:
     """Name the GPUs that this process may use, as CUDA_VISIBLE_DEVICES spells them; empty without any."""
@@ -18,6 +20,20 @@ def visible_gpus() -> tuple[str, ...]:
         return ()
     shown = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
     return tuple(str(index) for index, line in enumerate(shown.stdout.splitlines()) if line.startswith("GPU"))
+
+
+def memory_mib(gpu: str) -> int | None:
+    """Return how much memory a GPU has, MiB; None where nvidia-smi does not tell."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return int(told) if told.isdigit() else None
+
+
+def own_gpus() -> str | None:
+    """Name the GPUs of this process as its supervisor does; None where nobody said which."""
+    return os.environ.get(NAME, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def places(gpus: Sequence[str], trainings_per_gpu: int) -> list[str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rlhpc.records import Training
 from rlhpc.training.estimate import Hours, prior_hours
@@ -25,11 +25,15 @@ class PackingConfig:
         Trainings at once on each GPU; None: 12 with GPUs, as many as there are cores without.
     max_nodes : int or None
         At most this many array elements; None: as many as give every training a place at once.
+    mps : str
+        How the trainings of a GPU share it: ``on``, at the same time, through CUDA MPS; ``off``, in turn; ``auto``: by MPS if it
+        can be had.
     """
 
     gpus_per_node: int = 2
     trainings_per_gpu: int | None = None
     max_nodes: int | None = None
+    mps: Literal["auto", "on", "off"] = "auto"
 
     def faults(self) -> Iterator[str]:
         """Yield what is out of range."""
@@ -37,6 +41,8 @@ class PackingConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 yield f"packing.{name} = {value} must be at least {least}."
+        if self.mps == "on" and self.gpus_per_node == 0:
+            yield "packing.mps = on shares GPUs, and packing.gpus_per_node = 0 asks for none. Give packing.mps=auto, or GPUs."
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,11 @@ class Progress:
 
     def said(self, training: Training, sentence: str) -> None:
         """Hear something else that a user should know of a training."""
-        self._say(f"{training.name}: {sentence}")
+        self.tell(f"{training.name}: {sentence}")
+
+    def tell(self, sentence: str) -> None:
+        """Tell something that concerns all trainings."""
+        self._say(sentence)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

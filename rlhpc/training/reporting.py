@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import platform
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import this_job
 from rlhpc.results.progress import Phase, Progress
+from rlhpc.training import places
 
 # Between two reports. All 760 trainings of the default grid then write 25 small files a second together, which a file server
 # does not notice, and who looks sees nothing older than that.
@@ -78,7 +78,7 @@ class Reporter:
             steps_per_second=self._steps_per_second(),
             at=_now(),
             started_at=self._started_at,
-            gpu=os.environ.get("CUDA_VISIBLE_DEVICES"),
+            gpu=places.own_gpus(),
             host=platform.node(),
             job=this_job(),
         )

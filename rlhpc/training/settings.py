@@ -24,6 +24,8 @@ class TrainSettings:
         Time between checkpoints; 0: at the beginning of every rollout.
     stop_seconds : float
         Time that trainings are given to save and leave when they are told to stop.
+    mps : str
+        How they share GPUs: ``auto``, ``on`` or ``off``, as in `rlhpc.training.gpu_sharing`.
     """
 
     group: str
@@ -32,3 +34,4 @@ class TrainSettings:
     wandb: WandbConfig = field(default_factory=WandbConfig)
     checkpoint_minutes: float = 10.0
     stop_seconds: float = 60.0
+    mps: str = "auto"

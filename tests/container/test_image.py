@@ -108,7 +108,7 @@ def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(use
     assert {path.lstat().st_uid for path in out.rglob("*")} == {user.uid}
     result = json.loads(next((out / "small").rglob("result.json")).read_text())
     sha256 = "" if flags else file_digest(image)  # the file is not seen by what is shut off
-    assert result["container"].items() >= {"image": str(image), "sha256": sha256}.items()
+    assert result["result"]["container"].items() >= {"image": str(image), "sha256": sha256}.items()
     after = files_of(user, "/tmp", "/var/tmp", "/dev/shm", user.home)  # noqa: S108
     # torch leaves an empty folder for its compiler wherever temporary files go.
     new = {path for path in after - before if not path.startswith((str(out), "/tmp/torchinductor_"))}  # noqa: S108
@@ -133,9 +133,9 @@ def test_a_search_works_without_a_home_to_keep_what_was_compiled(run, folder):
 def test_a_job_whose_results_would_be_gone_with_the_container_refuses(run, folder, flags, where):
     done = run("launch_training", "--cluster", "local", f"logs_dir={where}", *SMALL, flags=flags.split(), cwd=folder, code=None)
     assert done.returncode in {1, 2}
-    assert "memory of this container" in done.stderr or "Read-only file system" in done.stderr
+    assert any(why in done.stderr for why in ("memory of this container", "Read-only file system", "Permission denied"))
     assert "of the host's folders only those that are bound are here" in done.stderr
-    assert "stored" not in done.stdout
+    assert not list(folder.rglob("*"))
 
 
 def test_modules_of_the_hosts_pythonpath_are_found_and_never_take_the_place_of_the_images(user, image, folder):

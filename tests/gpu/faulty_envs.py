@@ -35,5 +35,13 @@ class Hungry(Breaking):
         torch.empty(1 << 44, dtype=torch.uint8, device="cuda")
 
 
+class Greedy(Breaking):
+    """Asks for half of a GPU's memory."""
+
+    def break_gpu(self):
+        torch.empty(torch.cuda.get_device_properties(0).total_memory // 2, dtype=torch.uint8, device="cuda")
+
+
+gymnasium.register("Greedy-v0", entry_point=Greedy)
 gymnasium.register("BadIndex-v0", entry_point=BadIndex)
 gymnasium.register("Hungry-v0", entry_point=Hungry)

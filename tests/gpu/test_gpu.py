@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
 from rlhpc.results.store import Store
+from rlhpc.training import mps
 
 pytestmark = pytest.mark.gpu
 
@@ -57,6 +61,49 @@ def test_twelve_trainings_packed_on_one_gpu_are_all_stored_and_say_so(tmp_path, 
     assert run("audit", store.root)
 
 
+@pytest.fixture
+def private(tmp_path_factory, monkeypatch):
+    """Have daemons of MPS make their folders where we see them; leave the site's alone."""
+    if shutil.which(mps.PROGRAM) is None:
+        pytest.skip(f"absent: {mps.PROGRAM}")
+    monkeypatch.delenv(mps.PIPE_DIRECTORY, raising=False)
+    with tempfile.TemporaryDirectory(prefix="mps-", dir="/tmp") as made:  # short, as names of sockets are
+        monkeypatch.setenv("TMPDIR", made)
+        yield Path(made)
+
+
+def test_twelve_trainings_share_one_gpu_by_mps_and_their_daemon_leaves_with_them(tmp_path, gpu, private):
+    words = ("packing.mps=on", "budget.total_timesteps=512")
+    store, answer = launch(tmp_path, [ATARI, DMC], *words, algos="a2c,ppo", seeds=(1, 2, 3))
+    assert len(answer["stored"]) == 12
+    devices = [result.device for result in store.iterate()]
+    assert {(device["type"], device["name"], device["mps"]) for device in devices} == {("cuda", gpu, True)}
+    assert list(private.glob("rlhpc-mps-*")) == []
+    daemons = [
+        each
+        for each in psutil.process_iter(["environ"])
+        if str(private) in str((each.info["environ"] or {}).get(mps.PIPE_DIRECTORY))
+    ]
+    assert daemons == []
+
+
+def test_a_client_of_mps_that_breaks_its_gpu_fails_and_its_neighbours_do_not(tmp_path, private):
+    envs = ["faulty_envs:BadIndex-v0", "CartPole-v1"]
+    words = ("packing.mps=on", "budget.total_timesteps=20000", "checkpoint_minutes=0")
+    _, answer = launch(tmp_path, envs, *words, code=1)
+    assert len(answer["stored"]) == 1
+    assert ["BadIndex" in failed["training"] for failed in answer["failed"]] == [True]
+
+
+def test_a_limit_of_memory_holds_for_a_client_of_mps(tmp_path, private):
+    """It asks for more than its share, and for less than there is."""
+    store, answer = launch(
+        tmp_path, ["faulty_envs:Greedy-v0", "CartPole-v1"], "packing.mps=on", "budget.total_timesteps=2000", code=1
+    )
+    assert len(answer["stored"]) == 1
+    assert kinds(store) == ["out_of_memory", "out_of_memory"]
+
+
 @pytest.mark.parametrize("env_id", [ATARI, DMC])
 @pytest.mark.parametrize("algo", ["a2c", "ppo", "recurrent_ppo"])
 def test_a_killed_training_goes_on_from_its_whole_state(algo, env_id):
@@ -66,7 +113,8 @@ def test_a_killed_training_goes_on_from_its_whole_state(algo, env_id):
 
 def test_a_fault_of_the_gpu_ends_its_own_training_alone(tmp_path):
     envs = ["faulty_envs:BadIndex-v0", "CartPole-v1"]
-    store, answer = launch(tmp_path, envs, "budget.total_timesteps=20000", "checkpoint_minutes=0", code=1)
+    words = ("packing.mps=off", "budget.total_timesteps=20000", "checkpoint_minutes=0")
+    store, answer = launch(tmp_path, envs, *words, code=1)
     assert len(answer["stored"]) == 1
     assert set(kinds(store)) == {"gpu"}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from rlhpc import command
-from rlhpc.config import CONFIGS, load
+from rlhpc.config import CONFIGS, load, to_yaml
 from rlhpc.errors import ConfigError
 from rlhpc.launch.config import DEFAULTS, LaunchConfig, add_flags, read
 
@@ -44,6 +44,29 @@ def test_flags_go_before_files_and_keys():
 def test_gpus_that_nobody_asks_for_are_not_trained_on():
     with pytest.raises(ConfigError, match="device = cuda needs GPUs"):
         load(LaunchConfig, [DEFAULTS], ["device=cuda", "packing.gpus_per_node=0"])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("on", "on"), ("off", "off"), ("true", "on"), ("false", "off"), ("auto", "auto"), ("'on'", "on")]
+)
+def test_whether_mps_is_used_is_told_by_words_that_yaml_reads_as_truth_values(tmp_path, word, meant):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"packing:\n  mps: {word}\n")
+    for config in (load(LaunchConfig, [DEFAULTS], [f"packing.mps={word}"]), load(LaunchConfig, [DEFAULTS, file])):
+        assert config.packing.mps == config.settings("cuda").mps == meant
+        (tmp_path / "again.yaml").write_text(to_yaml(config))
+        assert load(LaunchConfig, [tmp_path / "again.yaml"]) == config
+
+
+def test_another_word_for_mps_is_refused_with_those_that_are_allowed():
+    with pytest.raises(ConfigError, match=r"packing.mps = 'always'.*\['auto', 'on', 'off'\]"):
+        load(LaunchConfig, [DEFAULTS], ["packing.mps=always"])
+
+
+@pytest.mark.parametrize("other", ["packing.gpus_per_node=0", "device=cpu"])
+def test_mps_without_gpus_is_refused(other):
+    with pytest.raises(ConfigError, match=r"packing.mps = on shares GPUs.*Give packing.mps=auto"):
+        load(LaunchConfig, [DEFAULTS], ["packing.mps=on", other])
 
 
 def test_a_folder_is_found_as_a_shell_would_find_it(monkeypatch, tmp_path):

@@ -1,6 +1,8 @@
 """Places: which GPUs there are, and who may take one for itself."""
 
-from rlhpc.training.places import FreePlaces, places, visible_gpus
+import pytest
+
+from rlhpc.training.places import NAME, FreePlaces, memory_mib, own_gpus, places, visible_gpus
 
 
 def test_places_take_turns_over_the_gpus():
@@ -15,6 +17,24 @@ def test_visible_gpus_are_those_of_the_environment_variable(monkeypatch):
     assert visible_gpus() == ()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert visible_gpus() == ()
+
+
+def test_a_gpu_is_told_by_the_name_that_its_supervisor_knows(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert own_gpus() is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert own_gpus() == "0"
+    monkeypatch.setenv(NAME, "3")  # as a client of MPS, which numbers it anew
+    assert own_gpus() == "3"
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("echo 81559", 81_559), ("echo '[N/A]'", None), ("exit 6", None)])
+def test_the_memory_of_a_gpu_is_what_nvidia_smi_tells_if_it_does(tmp_path, monkeypatch, answer, expected):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert memory_mib("0") is None
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert memory_mib("0") == expected
 
 
 def test_places_are_taken_in_turn_until_none_is_free():

@@ -185,3 +185,6 @@ def test_packing_that_is_out_of_range_is_told_at_once():
         "packing.trainings_per_gpu = -1 must be at least 1.",
         "packing.max_nodes = 0 must be at least 1.",
     ]
+    assert list(PackingConfig(0, mps="on").faults()) == [
+        "packing.mps = on shares GPUs, and packing.gpus_per_node = 0 asks for none. Give packing.mps=auto, or GPUs."
+    ]

@@ -1,0 +1,145 @@
+"""Measure on this machine how many trainings at once are best for a grid, and write it into a cluster configuration.
+
+examples:
+  python jobs/tune_packing.py
+      the default grid's mix: 1, 2, 4, 8, 12 and 16 trainings on each GPU (without one, on all cores), a minute each
+  python jobs/tune_packing.py --config configs/demo.yaml --counts 1 2 4 --seconds 20
+      takes every key and file that jobs/launch_training.py takes
+  srun --partition=gpu --gpus-per-node=1 --cpus-per-task=12 python jobs/tune_packing.py --write configs/clusters/mine.yaml
+      on a node of a cluster; then: python jobs/launch_training.py --config configs/clusters/mine.yaml
+
+Trainings are the grid's own, of each kind as many as it takes of the grid's time, with rollouts of at most 128 steps and without
+evaluations; nothing of them is kept. With GPUs each number is measured with and without CUDA MPS, where that can be had. A number
+that would not fit into the memory of this machine, by what the one before it took, is not tried. Best is the smallest number that
+gives 95 % of the most steps per second.
+
+--write FILE writes packing.trainings_per_gpu, packing.mps and slurm.memory_gb_per_training (a quarter more than was measured);
+a file that is there is not replaced.
+
+--json prints one object:
+  measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb}]; of all trainings together
+  best      the same, of the one to take
+  gpus      names of the GPUs that were used
+  written   path of the configuration; null without --write
+
+exit codes: 0 measured, 1 trainings failed, 2 the command line or configuration is wrong
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+
+import psutil
+import yaml
+
+from rlhpc import command
+from rlhpc.errors import InputError, RlhpcError
+from rlhpc.files import write_text
+from rlhpc.launch.config import LaunchConfig, add_flags, read
+from rlhpc.launch.expansion import expand
+from rlhpc.training import gpu_sharing, local, tuning
+from rlhpc.training.tuning import Measured
+
+COUNTS = (1, 2, 4, 8, 12, 16)
+MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: buffers that fill, evaluations
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = command.parser(__doc__ or "")
+    add_flags(built)
+    built.add_argument("--counts", nargs="+", type=int, default=list(COUNTS), metavar="N", help="trainings on each GPU")
+    built.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of each measurement")
+    built.add_argument("--write", type=command.path, metavar="FILE", help="new cluster configuration to write")
+    return built
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure, print the table, and write the best down."""
+    config = read(args)
+    counts = sorted(set(args.counts))
+    if faults := list(_faults(args, counts)):
+        raise InputError(*faults)
+    trainings = expand(config).trainings
+    gpus = local.usable_gpus(config.device)
+    gpu_sharing.refuse(config.packing.mps, gpus)
+    settings = config.settings(local.device(config.device, gpus))
+
+    def measure_one(n: int, mode: str) -> Measured:
+        chosen = tuning.mix(trainings, n * max(len(gpus), 1))
+        return tuning.measure(chosen, gpus, n, dataclasses.replace(settings, mps=mode), args.seconds)
+
+    found = []
+    print(_HEADING, flush=True)
+    try:
+        for each in tuning.sweep(counts, _modes(config, gpus), measure_one, psutil.virtual_memory().available / 1e9):
+            found.append(each)
+            print(_row(each), flush=True)
+    except RlhpcError as error:
+        if not found:
+            raise
+        print(f"warning: ended early: {error}", file=sys.stderr)
+    best = tuning.knee(found)
+    if args.write:
+        write_text(args.write, _configuration(best, len(gpus)), exclusive=True)
+    answer = {
+        "measured": [dataclasses.asdict(each) for each in found],
+        "best": dataclasses.asdict(best),
+        "gpus": list(gpus),
+        "written": str(args.write) if args.write else None,
+    }
+    where = "on each GPU" if gpus else "on these cores"
+    text = [f"Best: {best.trainings_per_gpu} at once {where}{', with MPS' if best.mps else ''} (packing.trainings_per_gpu)."]
+    command.answer(args, answer, "\n".join([*text, *([f"Written: {args.write}"] if args.write else [])]))
+
+
+def _faults(args: argparse.Namespace, counts: Sequence[int]) -> Iterator[str]:
+    """Yield what is wrong with the flags."""
+    yield from (f"--counts {count} must be at least 1." for count in counts if count < 1)
+    if not 1 <= args.seconds < float("inf"):
+        yield f"--seconds {args.seconds:g} must be a number, at least 1."
+    if args.write and args.write.exists():
+        yield f"--write '{args.write}' is there, and would be replaced: move it, or give another name."
+    elif args.write and not args.write.parent.is_dir():
+        yield f"--write '{args.write}': there is no folder '{args.write.parent}'."
+
+
+def _modes(config: LaunchConfig, gpus: Sequence[str]) -> Sequence[str]:
+    """Say how GPUs are shared: in both ways, unless one is asked for or the other cannot be had."""
+    if not gpus or config.packing.mps != "auto":
+        return [config.packing.mps if gpus else "off"]
+    try:
+        gpu_sharing.refuse("on", gpus)
+    except InputError:
+        return ["off"]
+    return ["off", "on"]
+
+
+def _configuration(best: Measured, n_gpus: int) -> str:
+    """Spell what was found as a configuration."""
+    memory = best.memory_gb * MEMORY_RESERVE / (best.trainings_per_gpu * max(n_gpus, 1))
+    found = {
+        "packing": {"trainings_per_gpu": best.trainings_per_gpu, "mps": "on" if best.mps else "off"},
+        "slurm": {"memory_gb_per_training": round(memory + 0.05, 1)},
+    }
+    return (
+        f"# By jobs/tune_packing.py: {best.steps_per_second:,.0f} agent steps per second in all, {best.memory_gb:.1f} GB.\n"
+        f"{yaml.safe_dump(found, sort_keys=False)}"
+    )
+
+
+_HEADING = f"{'at once':>8s} {'MPS':>4s} {'steps/s':>9s} {'each':>8s} {'GB':>6s}"
+
+
+def _row(each: Measured) -> str:
+    """Spell a line of the table."""
+    rate = each.steps_per_second
+    mps = "on" if each.mps else "off"
+    return f"{each.trainings_per_gpu:8d} {mps:>4s} {rate:9,.0f} {rate / each.trainings_per_gpu:8,.0f} {each.memory_gb:6.1f}"
+
+
+if __name__ == "__main__":
+    command.main(parser(), main)

@@ -1,0 +1,71 @@
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+JOB = Path(__file__).parents[2] / "jobs" / "tune_packing.py"
+SMALL = (
+    "benchmarks=[]",
+    "envs=[CartPole-v1]",
+    "algos=[ppo]",
+    "seeds=[1]",
+    "hyperparameters={ppo: {all: {n_steps: 32, n_envs: 1}}}",
+)
+
+
+def run(*words, code=0):
+    done = subprocess.run([sys.executable, JOB, *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """Measure one and two trainings, and write the best down."""
+    path = tmp_path_factory.mktemp("tuned") / "mine.yaml"
+    return run("--counts", 2, 1, "--seconds", 2, "--write", path, "--json", *SMALL), path
+
+
+def test_the_answer_names_all_that_was_measured_and_the_best(tuned):
+    answer = json.loads(tuned[0].stdout)
+    assert [(each["trainings_per_gpu"], each["mps"]) for each in answer["measured"]] == [(1, False), (2, False)]
+    assert all(each["steps_per_second"] > 0 and each["memory_gb"] > 0 for each in answer["measured"])
+    assert answer["best"] in answer["measured"]
+    assert answer["written"] == str(tuned[1])
+    assert "steps/s" in tuned[0].stderr
+
+
+def test_what_is_written_is_a_configuration_that_a_launch_takes(tuned):
+    answer, written = json.loads(tuned[0].stdout), yaml.safe_load(tuned[1].read_text())
+    assert written["packing"] == {"trainings_per_gpu": answer["best"]["trainings_per_gpu"], "mps": "off"}
+    assert written["slurm"]["memory_gb_per_training"] > 0
+    launch = [sys.executable, JOB.with_name("launch_training.py"), "--dry-run", "--config", tuned[1], *SMALL]
+    assert subprocess.run(list(map(str, launch)), capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--counts", "0", "2"], "--counts 0 must be at least 1"),
+        (["--seconds", "nan"], "--seconds nan must be a number"),
+        (["--write", "/proc/none/x.yaml"], "there is no folder '/proc/none'"),
+        (["--write", str(JOB)], "is there, and would be replaced"),
+        (["packing.mps=on", "device=cpu"], "packing.mps"),
+        (["algos=[pppo]"], "Did you mean"),
+    ],
+)
+def test_wrong_words_are_refused(words, told, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(JOB), *SMALL, *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(JOB), run_name="__main__")
+    shown = capsys.readouterr()
+    assert (ended.value.code, shown.out) == (2, "")
+    assert told in shown.err
+
+
+def test_a_grid_that_learns_nothing_is_told():
+    assert "nothing to measure" in run(*SMALL, "algos=[random]", "hyperparameters={}", code=1).stderr
