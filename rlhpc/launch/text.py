@@ -90,7 +90,11 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     hours = facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"]
     price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hours"
     source = "your own trainings so far, else by priors" if facts["estimates"] == "measured" else "priors"
-    walls = ", ".join(f"{_span(wall)} on {n_nodes}" for n_nodes, wall in facts["estimated_wall_hours"].items())
+    least = facts["least_wall_hours"]
+    walls = ", ".join(
+        f"{_span(wall)} on {n_nodes} (at least {_span(least[n_nodes])})"
+        for n_nodes, wall in facts["estimated_wall_hours"].items()
+    )
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_span(element['timeout_min'] / 60)} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""

@@ -142,6 +142,7 @@ def describe(nodes: Sequence[NodePlan], hours: Hours = prior_hours) -> dict[str,
         "estimated_node_hours": sum(lengths),
         "estimated_gpu_hours": sum(length * node.n_gpus for length, node in zip(lengths, nodes, strict=True)),
         "estimated_wall_hours": {str(n_nodes): _makespan(lengths, n_nodes) for n_nodes in _some_numbers(len(nodes))},
+        "least_wall_hours": {str(n_nodes): _least(nodes, n_nodes, hours) for n_nodes in _some_numbers(len(nodes))},
         "array_elements": elements,
     }
 
@@ -157,6 +158,13 @@ def _makespan(lengths: Sequence[float], n_places: int) -> float:
     for length in lengths:
         heapq.heapreplace(ends, ends[0] + length)
     return max(ends)
+
+
+def _least(nodes: Sequence[NodePlan], n_nodes: int, hours: Hours) -> float:
+    """Return what no packing is quicker than: all work divided over all places, or the longest training."""
+    lengths = [hours(training) for node in nodes for training in node.trainings]
+    n_places = max(nodes[0].n_gpus, 1) * nodes[0].trainings_per_gpu * n_nodes
+    return max(sum(lengths) / n_places, *lengths, 0.0)
 
 
 def _some_numbers(n_elements: int) -> list[int]:

@@ -65,7 +65,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
     assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-6:] == [
         "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
         ELEMENT,
-        "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1.",
+        "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1 (at least 47 minutes).",
         "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",

@@ -116,6 +116,19 @@ def test_an_array_has_the_configured_places_on_each_gpu_else_12(packing, n_nodes
     assert {(node.n_gpus, node.trainings_per_gpu) for node in nodes} == {(packing.gpus_per_node, per_gpu)}
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 2), st.integers(1, 4))
+def test_no_plan_is_quicker_than_what_is_told_to_be_the_least(millions, n_gpus, per_gpu):
+    told = describe(
+        pack([make(seed, each * 1_000_000) for seed, each in enumerate(millions)], n_gpus=n_gpus, trainings_per_gpu=per_gpu)
+    )
+    assert told["least_wall_hours"].keys() == told["estimated_wall_hours"].keys()
+    longest = max(millions) * prior_hours(make(0, 1_000_000))
+    for n_nodes, wall in told["estimated_wall_hours"].items():
+        least = sum(millions) * prior_hours(make(0, 1_000_000)) / (n_gpus * per_gpu * int(n_nodes))
+        assert told["least_wall_hours"][n_nodes] == pytest.approx(max(least, longest))
+        assert told["least_wall_hours"][n_nodes] <= wall + 1e-9
+
+
 def test_nothing_to_do_needs_no_node():
     assert pack([], n_gpus=2, trainings_per_gpu=12) == pack([], n_gpus=2, trainings_per_gpu=12, max_nodes=3) == ()
     assert describe(()) == {
@@ -126,6 +139,7 @@ def test_nothing_to_do_needs_no_node():
         "estimated_node_hours": 0,
         "estimated_gpu_hours": 0,
         "estimated_wall_hours": {},
+        "least_wall_hours": {},
         "array_elements": [],
     }
 
