@@ -10,7 +10,8 @@ examples:
 
 Trainings are the grid's own, of each kind as many as it takes of the grid's time, with rollouts of at most 128 steps and without
 evaluations; nothing of them is kept. With GPUs each number is measured with and without CUDA MPS, where that can be had. A number
-that would not fit into the memory of this machine, by what the one before it took, is not tried. Best is the smallest number that
+that would not fit into the free memory of this machine (of which a job may have a part only), by what the one before it took, is
+not tried; one that does not fit into a GPU's fails, and ends the measuring. Best is the smallest number that
 gives 95 % of the most steps per second.
 
 --write FILE writes packing.trainings_per_gpu, packing.mps and slurm.memory_gb_per_training (a quarter more than was measured);
@@ -37,7 +38,7 @@ import yaml
 
 from rlhpc import command
 from rlhpc.errors import InputError, RlhpcError
-from rlhpc.files import write_text
+from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.training import gpu_sharing, local, tuning
@@ -63,6 +64,8 @@ def main(args: argparse.Namespace) -> None:
     counts = sorted(set(args.counts))
     if faults := list(_faults(args, counts)):
         raise InputError(*faults)
+    if args.write:
+        writable_folder(args.write.parent)
     trainings = expand(config).trainings
     gpus = local.usable_gpus(config.device)
     gpu_sharing.refuse(config.packing.mps, gpus)
@@ -103,8 +106,6 @@ def _faults(args: argparse.Namespace, counts: Sequence[int]) -> Iterator[str]:
         yield f"--seconds {args.seconds:g} must be a number, at least 1."
     if args.write and args.write.exists():
         yield f"--write '{args.write}' is there, and would be replaced: move it, or give another name."
-    elif args.write and not args.write.parent.is_dir():
-        yield f"--write '{args.write}': there is no folder '{args.write.parent}'."
 
 
 def _modes(config: LaunchConfig, gpus: Sequence[str]) -> Sequence[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import submitit  # noqa: F401  # first: its import closes the handlers that other packages have added, and absl's closes its stream
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help

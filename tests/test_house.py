@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "records": {"errors", "files"},
     "config": {"errors", "files"},
     "command": {"container", "errors", "files"},
-    "cluster": {"errors", "files"},
+    "cluster": {"container", "errors", "files"},
     "benchmarks": {"errors", "records", "config"},
     "results": {"errors", "files", "records"},
     "status": {"errors", "files", "records", "results", "cluster"},

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rlhpc import container
 from rlhpc.cluster.host import find_runtime, what_forbids_namespaces
 from rlhpc.errors import InputError
 
@@ -24,7 +25,6 @@ HOME = Path("/opt/rlhpc")  # of the repository's copy in an image
 _VENV = Path("/opt/venv")  # its Python
 _DEAF = ("sh", "-c", 'PATH=$0:$PATH exec "$@"', str(Path(__file__).resolve().parents[2] / "containers" / "fuse"))
 PYTHON = ("python", "-P")  # inside: the folder that we are in, which may hold another rlhpc, is not looked through for modules
-ABOUT = "RLHPC_IMAGE"  # inside: the SHA-256 of the image when it was looked at, and when that one was built
 _LOOK_SECONDS = 300.0  # on a host without squashfuse, a large image is unpacked before it starts
 _SIF_MAGIC, _SIF_MAGIC_AT = b"SIF_MAGIC", 32
 _NOT_IN_PATHS = ":,"  # they have a meaning in --bind
@@ -117,14 +117,14 @@ class Image:
     sha256: str = ""
 
     def command(self, words: Sequence[str], *, has_gpus: bool = False) -> tuple[str, ...]:
-        """Spell how a command is run inside; what it stores names the image, by `ABOUT` in its environment."""
+        """Spell how a command is run inside; what it stores names the image, by `container.ABOUT` in its environment."""
         binds = [*(f"{folder}:{folder}" for folder in self.folders), *self.config.binds]
         return (
             *_DEAF,
             *(self.runtime, "--quiet", "--nocolor", "exec"),
             *(["--nv"] if has_gpus else []),
             *(word for bind in binds for word in ("--bind", bind)),
-            *(["--env", f"{ABOUT}={self.sha256} {self.built_at}"] if self.sha256 else []),
+            *(["--env", f"{container.ABOUT}={self.sha256} {self.built_at}"] if self.sha256 else []),
             *self.config.options,
             str(self.path),
             *words,

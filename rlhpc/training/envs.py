@@ -80,6 +80,7 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
     elif all(map(lean_control.fits, envs)):
         make = LeanControl
     else:
+        envs[0].close()
         return None
     envs += [_bare(env_id) for _ in range(n_envs - 1)]
     for place, env in enumerate(envs):

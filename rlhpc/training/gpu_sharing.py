@@ -44,8 +44,9 @@ class GpuSharing:
             If it does not start.
         """
         self._daemon = mps.Daemon(self._gpus)
-        memory = {gpu: places.memory_mib(gpu) for gpu in self._gpus}
-        self._limits = {gpu: mib // self._trainings_per_gpu for gpu, mib in memory.items() if mib}
+        if self._n_restarts == 0:  # later a GPU may be broken, and nvidia-smi hang
+            memory = {gpu: places.memory_mib(gpu) for gpu in self._gpus}
+            self._limits = {gpu: mib // self._trainings_per_gpu for gpu, mib in memory.items() if mib}
 
     def variables(self, gpu: str | None, *, is_alone: bool) -> dict[str, str]:
         """Return the environment variables of a training on a GPU; one that is alone there may have all of its memory."""
@@ -64,7 +65,7 @@ class GpuSharing:
 
     def mend(self) -> None:
         """After a fault of a GPU, start a daemon of ours that has died again; do without when that happens too often."""
-        if self._daemon is None or self._daemon.answers():
+        if self._daemon is None or not self._daemon.has_died():
             return
         self.close()
         if self._n_restarts == MAX_RESTARTS:

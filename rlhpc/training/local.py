@@ -53,11 +53,12 @@ def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: 
     progress = Progress(len(here.trainings))
     try:
         used = gpus if settings.device != "cpu" else ()  # by torch
+        at_once = min(here.trainings_per_gpu, -(-len(here.trainings) // max(len(gpus), 1)))  # of few trainings, no more places
         with (
             stop.on_signals(settings.stop_seconds) as heard,
-            gpu_sharing.share(settings.mps, used, here.trainings_per_gpu, progress.tell) as sharing,
+            gpu_sharing.share(settings.mps, used, at_once, progress.tell) as sharing,
         ):
-            free = places.places(gpus, here.trainings_per_gpu)
+            free = places.places(gpus, at_once)
             return node.supervise(here.trainings, free, store, settings, progress, stop=heard, sharing=sharing)
     finally:
         progress.close()

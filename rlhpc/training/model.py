@@ -30,6 +30,10 @@ OF_RANDOM = ("class", "n_envs", "n_trials", "n_episodes")
 _RESERVED = ("self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "action_noise", "_init_setup_model")
 _COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_size", "buffer_size")
 _CONVERGENCE = ("evaluate_every", "n_episodes", "max_no_improvement", "min_evaluations")
+# Optimizers that step all parameters at once to the same bits as one after the other.
+_EXACT_AT_ONCE = tuple(
+    getattr(torch.optim, name) for name in ("Adam", "AdamW", "Adamax", "Adagrad", "Adadelta", "RMSprop", "Rprop", "SGD")
+)
 _NOISES: dict[str, type[ActionNoise]] = {"normal": NormalActionNoise, "ornstein-uhlenbeck": OrnsteinUhlenbeckActionNoise}
 
 
@@ -153,8 +157,10 @@ def optimizers(model: BaseAlgorithm) -> list[torch.optim.Optimizer]:
 def _step_all_at_once(optimizer: torch.optim.Optimizer) -> None:
     """Have an optimizer step its parameters in one loop of C++ on a CPU, too, as torch does by itself on a GPU.
 
-    The same operations in the same order for each, and so the same bits; PPO of small networks is 4 % faster.
+    PPO of small networks is 4 % faster by it. Only those that come to the same bits: NAdam, RAdam, ASGD and Adafactor do not.
     """
+    if type(optimizer) not in _EXACT_AT_ONCE:
+        return
     for group in optimizer.param_groups:
         if "foreach" in group and group["foreach"] is None and not group.get("fused"):
             group["foreach"] = True

@@ -27,6 +27,7 @@ from rlhpc.training import stop
 PROGRAM = "nvidia-cuda-mps-control"
 PIPE_DIRECTORY, LOG_DIRECTORY = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _READY = "ready"
+_QUESTION = "get_default_active_thread_percentage"  # that changes nothing
 _LONGEST_BASE = 60  # characters; with what is put below it, the name of a Unix socket may have 107 (unix(7))
 _SECONDS_TO_START = 15.0  # the control daemon, and then its server, which opens every GPU
 _SECONDS_TO_ANSWER = 5.0
@@ -43,7 +44,7 @@ def is_installed() -> bool:
 
 def answers(environment: Mapping[str, str]) -> bool:
     """Tell whether the daemon that an environment names is well."""
-    return _ask("get_default_active_thread_percentage", environment) is not None
+    return _ask(_QUESTION, environment) is not None
 
 
 class Daemon:
@@ -72,14 +73,18 @@ class Daemon:
         self._folder = Path(tempfile.mkdtemp(prefix="rlhpc-mps-", dir=base))  # of mode 0700
         self.variables = {PIPE_DIRECTORY: str(self._folder / "pipe"), LOG_DIRECTORY: str(self._folder / "log")}
         self._environment = {**os.environ, **self.variables, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
-        with stop.blocked():  # signals to us are ours to pass on: clients need it until they have saved
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rlhpc.training.mps", self._folder],
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
+        try:
+            with stop.blocked():  # signals to us are ours to pass on: clients need it until they have saved
+                self._keeper = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "rlhpc.training.mps", self._folder],
+                    env=self._environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except OSError:
+            self._folder.rmdir()
+            raise
         told = self._hear()
         if told != _READY:
             self.close()
@@ -91,9 +96,9 @@ class Daemon:
         is_told = wait([stream.fileno()], _SECONDS_TO_TELL)
         return stream.readline().decode(errors="replace").strip() if is_told else ""
 
-    def answers(self) -> bool:
-        """Tell whether it is well."""
-        return answers(self._environment)
+    def has_died(self) -> bool:
+        """Tell whether nobody is there to ask; who does not answer in time may only be busy, and has clients."""
+        return all(_ask(_QUESTION, self._environment, if_silent="") is None for _ in range(2))
 
     def close(self) -> None:
         """End it, with its servers, and remove its folder."""
@@ -105,8 +110,8 @@ class Daemon:
         shutil.rmtree(self._folder, ignore_errors=True)  # as the keeper has, unless it was killed
 
 
-def _ask(command: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """Return what a daemon answers to a command; None if there is none, it refuses, or it does not answer in time."""
+def _ask(command: str, environment: Mapping[str, str] | None = None, *, if_silent: str | None = None) -> str | None:
+    """Return what a daemon answers to a command; None if there is none or it refuses, `if_silent` if it takes too long."""
     try:
         done = subprocess.run(
             [PROGRAM],
@@ -117,8 +122,10 @@ def _ask(command: str, environment: Mapping[str, str] | None = None) -> str | No
             check=False,
             start_new_session=True,  # a Ctrl-C in the middle of it says nothing of the daemon
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
+    except subprocess.TimeoutExpired:
+        return if_silent
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
@@ -163,8 +170,8 @@ def _start(output: Path) -> str:
 
 
 def _before_daemon() -> None:
-    """Give a daemon ordinary signals, and have it end with its keeper."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    """Have a daemon end with its keeper; the signals of a scheduler stay blocked, for it may send them to every process."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, stop.SIGNALS)
     stop.leave_with_parent(signal.SIGKILL)
 
 

@@ -315,7 +315,7 @@ class _Supervisor:
             return
         ending = child.process.ending()
         will_retry = self._may_try_again(child, ending)
-        if ending.kind is Kind.GPU:
+        if ending.kind is Kind.GPU and not self._is_to_stop():
             self._sharing.mend()
             ticket.look_again_at = time.monotonic() + self._sharing.recovery_seconds
         unrecorded = self._record(training, child.attempt.number, ending, exit_code, will_retry=will_retry)

@@ -83,7 +83,7 @@ def on_signals(stop_seconds: float) -> Iterator[Stop]:
         nonlocal echoes_until
         if signum == signal.SIGINT and stop.requested and time.monotonic() > echoes_until:
             raise KeyboardInterrupt
-        if signum == signal.SIGINT:
+        if signum == signal.SIGINT and not echoes_until:
             echoes_until = time.monotonic() + _ECHO_SECONDS
         stop.request(seconds_after(signum, stop_seconds))
 

@@ -24,6 +24,7 @@ from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.places import places
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
+from rlhpc.training.tracking import WandbConfig
 
 KNEE = 0.95  # of the most steps per second: what more trainings add beyond this is not worth their memory
 _ENDLESS = 10**9  # agent steps
@@ -115,14 +116,19 @@ def measure(
     RlhpcError
         If one of them fails, or they do not begin to learn.
     """
-    with tempfile.TemporaryDirectory(prefix="rlhpc-tune-") as made, contextlib.closing(Stop()) as stop:
+    settings = replace(settings, stop_seconds=_STOP_SECONDS, wandb=WandbConfig())
+    with (
+        tempfile.TemporaryDirectory(prefix="rlhpc-tune-") as made,
+        contextlib.closing(Stop()) as stop,
+        gpu_sharing.share(settings.mps, gpus, trainings_per_gpu, lambda _: None) as sharing,
+    ):
         store = Store(Path(made))
         watch = _Watch(store, trainings, stop, seconds)
         watch.start()
-        with gpu_sharing.share(settings.mps, gpus, trainings_per_gpu, lambda _: None) as sharing:
-            free, soon = places(gpus, trainings_per_gpu), replace(settings, stop_seconds=_STOP_SECONDS)
-            node.supervise(trainings, free, store, soon, watch, stop=stop, sharing=sharing)
-        watch.join()
+        try:
+            node.supervise(trainings, places(gpus, trainings_per_gpu), store, settings, watch, stop=stop, sharing=sharing)
+        finally:
+            watch.end()
     if watch.fault:
         raise RlhpcError(watch.fault)
     return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb)
@@ -140,29 +146,38 @@ class _Watch(threading.Thread):
         self._trainings = trainings
         self._stop_request = stop
         self._seconds = seconds
+        self._ended = threading.Event()
 
     def run(self) -> None:
         """Wait until all learn, look twice, and have all stop."""
         try:
             first = self._reports(than=[(0.0, 0)] * len(self._trainings))
-            time.sleep(self._seconds)
+            self._ended.wait(self._seconds)
             last = self._reports(than=first)
-            rates = [(steps - before) / (at - began) for (began, before), (at, steps) in zip(first, last, strict=True)]
+            rates = [
+                (steps - before) / max(at - began, _POLL_SECONDS)
+                for (began, before), (at, steps) in zip(first, last, strict=True)
+            ]
             self.steps_per_second, self.memory_gb = sum(rates), _memory_gb()
-        except RlhpcError as error:
-            self.fault = self.fault or str(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing was measured
+            self.fault = self.fault or str(error) or repr(error)
         finally:
             self._stop_request.request(_STOP_SECONDS)
+
+    def end(self) -> None:
+        """Look no more, if it still does."""
+        self._ended.set()
+        self.join()
 
     def _reports(self, than: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
         """Return when each training reported and how many agent steps it had made, once all have made more than before."""
         deadline = time.monotonic() + _SECONDS_TO_REPORT
-        while time.monotonic() < deadline and not self.fault:
+        while time.monotonic() < deadline and not self.fault and not self._ended.is_set():
             told = [progress.read(self._store.folder(training)) for training in self._trainings]
             found = [(at, each.timesteps) for each, at in filter(None, told)]
             if len(found) == len(told) and all(new[1] > old[1] for new, old in zip(found, than, strict=True)):
                 return found
-            time.sleep(_POLL_SECONDS)
+            self._ended.wait(_POLL_SECONDS)
         raise RlhpcError(f"not all trainings went on within {_SECONDS_TO_REPORT:.0f} seconds")
 
     def started(self, training: Training, attempt: int) -> None:
@@ -210,12 +225,12 @@ def sweep(
     RlhpcError
         If trainings fail, or so many more would not fit.
     """
-    for mode in modes:
-        each_gb = 0.0
-        for n in counts:
-            if each_gb * n > memory_gb:
-                n_fit = int(memory_gb / each_gb)
-                raise RlhpcError(f"{n} at once would take about {each_gb * n:.1f} GB, and {memory_gb:.1f} are free: {n_fit} fit.")
+    each_gb = 0.0
+    for n in counts:
+        if each_gb * n > memory_gb:
+            n_fit = int(memory_gb / each_gb)
+            raise RlhpcError(f"{n} at once would take about {each_gb * n:.1f} GB, and {memory_gb:.1f} are free: {n_fit} fit.")
+        for mode in modes:
             found = measure_one(n, mode)
             each_gb = found.memory_gb / n
             yield found

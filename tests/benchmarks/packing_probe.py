@@ -17,9 +17,9 @@ _collect_rollouts = OnPolicyAlgorithm.collect_rollouts
 _row = None
 
 
-def rows(path, mode, n=None):
+def rows(path, mode):
     """Open the file, of a row for each training."""
-    return np.memmap(path, np.float64, mode, shape=None if n is None else (n * len(COLUMNS),)).reshape(-1, len(COLUMNS))
+    return np.memmap(path, np.float64, mode).reshape(-1, len(COLUMNS))
 
 
 def _mark(model, *args, **kwargs):

@@ -9,6 +9,7 @@ import yaml
 
 JOB = Path(__file__).parents[2] / "jobs" / "tune_packing.py"
 SMALL = (
+    "device=cpu",
     "benchmarks=[]",
     "envs=[CartPole-v1]",
     "algos=[ppo]",
@@ -52,9 +53,9 @@ def test_what_is_written_is_a_configuration_that_a_launch_takes(tuned):
     [
         (["--counts", "0", "2"], "--counts 0 must be at least 1"),
         (["--seconds", "nan"], "--seconds nan must be a number"),
-        (["--write", "/proc/none/x.yaml"], "there is no folder '/proc/none'"),
+        (["--write", "/proc/none/x.yaml"], "cannot write to the folder '/proc/none'"),
         (["--write", str(JOB)], "is there, and would be replaced"),
-        (["packing.mps=on", "device=cpu"], "packing.mps"),
+        (["packing.mps=on"], "packing.mps"),
         (["algos=[pppo]"], "Did you mean"),
     ],
 )

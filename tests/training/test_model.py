@@ -226,6 +226,7 @@ ONE_AT_A_TIME = {
     "a2c": {"class": "A2C", "policy_kwargs": {"optimizer_class": "optim.RMSprop"}},
     "a2c as in RL Zoo": {"class": "A2C"},
     "ppo with AdamW": {"class": "PPO", "n_steps": 32, "batch_size": 16, "policy_kwargs": {"optimizer_class": "optim.AdamW"}},
+    "ppo with NAdam": {"class": "PPO", "n_steps": 32, "batch_size": 16, "policy_kwargs": {"optimizer_class": "optim.NAdam"}},
     "sac": {"class": "SAC", "learning_starts": 50},
     "td3": {"class": "TD3", "learning_starts": 50},
     "recurrent_ppo": {"class": "RecurrentPPO", "n_steps": 32, "batch_size": 16, "n_epochs": 2},
@@ -235,7 +236,6 @@ ONE_AT_A_TIME = {
 @pytest.mark.parametrize("hyperparameters", ONE_AT_A_TIME.values(), ids=ONE_AT_A_TIME)
 def test_parameters_stepped_all_at_once_come_to_the_same_bits_as_one_at_a_time(pendulum, hyperparameters, monkeypatch):
     ours = model.build(hyperparameters, pendulum, seed=3, device="cpu")
-    assert {group["foreach"] for each in model.optimizers(ours) for group in each.param_groups if "foreach" in group} <= {True}
     at_once = parameters_after(ours, 128)
     monkeypatch.setattr(model, "_step_all_at_once", lambda _: None)
     assert parameters_after(model.build(hyperparameters, pendulum, seed=3, device="cpu"), 128) == at_once
@@ -251,3 +251,10 @@ def test_every_optimizer_of_a_model_is_found(make_space, class_name, n):
 def make_space(cartpole, pendulum):
     """Return an environment that an algorithm can act in."""
     return lambda class_name: cartpole if class_name == "DQN" else pendulum
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Adam", True), ("SGD", True), ("NAdam", None), ("RAdam", None), ("ASGD", None)])
+def test_optimizers_step_at_once_if_they_come_to_the_same_bits(cartpole, name, expected):
+    hyperparameters = {"class": "A2C", "policy_kwargs": {"optimizer_class": f"optim.{name}"}}
+    (optimizer,) = model.optimizers(model.build(hyperparameters, cartpole, seed=1, device="cpu"))
+    assert {group["foreach"] for group in optimizer.param_groups} == {expected}

@@ -1,11 +1,13 @@
+import threading
 from dataclasses import replace
 
 import pytest
 
-from rlhpc.errors import RlhpcError
+from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Training
 from rlhpc.training import tuning
 from rlhpc.training.settings import TrainSettings
+from rlhpc.training.tracking import WandbConfig
 from rlhpc.training.tuning import Measured, knee, measure, mix, sweep
 
 PPO = Training(
@@ -60,6 +62,21 @@ def test_a_training_that_fails_is_told_with_its_reason():
         measure(mix([wrong], 1), (), 1, SETTINGS, seconds=1)
 
 
+def test_what_cannot_be_shared_as_asked_is_told_and_nothing_goes_on_looking():
+    before = threading.active_count()
+    with pytest.raises(InputError, match="mps = on"):
+        measure(mix([PPO], 1), (), 1, replace(SETTINGS, mps="on"), seconds=1)
+    assert threading.active_count() == before
+
+
+def test_nothing_is_tracked(monkeypatch):
+    used = []
+    monkeypatch.setattr(tuning.node, "supervise", lambda *given, **_: used.append(given[3]))
+    with pytest.raises(RlhpcError):
+        measure(mix([PPO], 1), (), 1, replace(SETTINGS, wandb=WandbConfig(mode="online")), seconds=1)
+    assert used[0].wandb.mode == "disabled"
+
+
 def test_trainings_that_do_not_go_on_are_told(monkeypatch):
     monkeypatch.setattr(tuning, "_SECONDS_TO_REPORT", 0.0)
     with pytest.raises(RlhpcError, match="not all trainings went on"):
@@ -75,15 +92,17 @@ def measured(n, rate, mode="off", gb=1.0):
 
 def test_every_number_is_measured_in_every_mode():
     found = list(sweep([1, 2], ["off", "on"], lambda n, mode: measured(n, n, mode), memory_gb=10))
-    assert [(each.trainings_per_gpu, each.mps) for each in found] == [(1, False), (2, False), (1, True), (2, True)]
+    assert [(each.trainings_per_gpu, each.mps) for each in found] == [(1, False), (1, True), (2, False), (2, True)]
 
 
 def test_a_number_that_would_not_fit_into_memory_is_refused_with_the_one_that_does():
     tried = []
-    sweeping = sweep([1, 4, 8], ["off"], lambda n, mode: tried.append(n) or measured(n, n, mode, gb=2.0), memory_gb=11)
+    sweeping = sweep(
+        [1, 4, 8], ["off", "on"], lambda n, mode: tried.append((n, mode)) or measured(n, n, mode, gb=2.0), memory_gb=11
+    )
     with pytest.raises(RlhpcError, match=r"8 at once would take about 16\.0 GB, and 11\.0 are free: 5 fit"):
         list(sweeping)
-    assert tried == [1, 4]
+    assert tried == [(1, "off"), (1, "on"), (4, "off"), (4, "on")]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ _OF_PHYSICS = ("step", "check_invalid_state", "_step_with_up_to_date_position_ve
 def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[DmControlCompatibilityV0[Any]]:
     """Tell whether a bare environment is a task that is stepped here: of the suite, with named observations."""
     control: Any = getattr(env, "_env", None)
-    if type(env) is not DmControlCompatibilityV0 or type(control) is not Environment:
+    if type(env) is not DmControlCompatibilityV0 or type(control) is not Environment or control._flat_observation:  # noqa: SLF001
         return False
     physics = type(control.physics)
     return isinstance(env.observation_space, Dict) and all(

@@ -1,11 +1,12 @@
 """Physics that is advanced without dm_control's own step; that it comes to the same is tested in test_equality.py."""
 
+import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
+
 import gymnasium
 import numpy as np
 import pytest
 from dm_control.rl.control import PhysicsError
 
-from rlhpc.training import registry  # noqa: F401  # registers the tasks
 from rlhpc.training.envs import make_vec
 from rlhpc.training.lean import control
 
@@ -44,6 +45,9 @@ def test_a_physics_is_advanced_as_by_its_own_step(legacy_step, n_steps, integrat
 def test_what_is_no_task_of_the_suite_or_steps_in_a_way_of_its_own_does_not_fit(monkeypatch):
     assert control.fits(task())
     assert not control.fits(gymnasium.make("CartPole-v1").unwrapped)
+    flat = task()
+    flat._env._flat_observation = True
+    assert not control.fits(flat)
     other = task()
     monkeypatch.setattr(type(other._env.physics), "step", lambda *_: None)
     assert not control.fits(other)
