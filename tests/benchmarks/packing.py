@@ -11,7 +11,8 @@ pool          multiprocessing.Pool of N spawned processes, each with the threads
               environments: how scripts do it
 one thread    N spawned processes of one thread each, SB3's environments
 ours          `rlhpc.training.node.supervise`: forked from a server that has imported everything once, one thread each, lean
-              environments
+              environments; on a GPU, in turn
+ours, MPS     the same at the same time, through CUDA MPS; with --device cuda alone
 
 on two workloads: PPO on pendulum (DeepMind Control), with rollouts of 8 x 64 steps instead of 8 x 2048 and all else as shipped,
 so that a step costs the same and whole rollouts fit into a minute; and A2C on Ms Pacman as shipped.
@@ -24,6 +25,7 @@ MB            proportional set size of the whole tree, in which a page that k pr
 """
 
 import argparse
+import functools
 import multiprocessing
 import os
 import statistics
@@ -107,9 +109,10 @@ def one_thread(workload, n, device, _folder):
         process.join()
 
 
-def ours(workload, n, device, folder):
+def ours(workload, n, device, folder, mps="off"):
     """Train as the product does."""
     from rlhpc.results.store import Store  # noqa: PLC0415
+    from rlhpc.training.gpu_sharing import share  # noqa: PLC0415
     from rlhpc.training.node import supervise  # noqa: PLC0415
     from rlhpc.training.places import places, visible_gpus  # noqa: PLC0415
     from rlhpc.training.progress import Progress  # noqa: PLC0415
@@ -117,10 +120,11 @@ def ours(workload, n, device, folder):
 
     gpus = visible_gpus()[:1] if device == "cuda" else ()
     settings = TrainSettings("packing", device, tensorboard=False)
-    supervise(trainings(workload, n), places(gpus, n), Store(folder), settings, Progress(n))
+    with share(mps, gpus, n, print) as sharing:
+        supervise(trainings(workload, n), places(gpus, n), Store(folder), settings, Progress(n), sharing=sharing)
 
 
-WAYS = {"pool": pool, "one thread": one_thread, "ours": ours}
+WAYS = {"pool": pool, "one thread": one_thread, "ours": ours, "ours, MPS": functools.partial(ours, mps="on")}
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------------
@@ -163,9 +167,10 @@ def _watch(process, path, n, seconds, started, log):
 def compare(args):
     """Print all ways side by side for each workload."""
     for workload in args.workloads:
-        found = {way: [] for way in args.ways}
+        ways = args.ways or [way for way in WAYS if args.device == "cuda" or "MPS" not in way]
+        found = {way: [] for way in ways}
         for _ in range(args.repeat):
-            for way in args.ways:
+            for way in ways:
                 found[way].append(measure(way, workload, args.n, args.seconds, args.device))
         medians = {way: [statistics.median(values) for values in zip(*each, strict=True)] for way, each in found.items()}
         print(f"\n{workload}: {args.n} at once, {_machine(args.device)}, median of {args.repeat}")
@@ -197,7 +202,7 @@ def parser():
     built.add_argument("--n", type=int, default=12, help="trainings at once (default: 12)")
     built.add_argument("--seconds", type=float, default=40, help="that each way is measured for at least (default: 40)")
     built.add_argument("--repeat", type=int, default=1, metavar="N", help="repetitions of each way (default: 1)")
-    built.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="default: all")
+    built.add_argument("--ways", nargs="+", choices=WAYS, help="default: all that the device has")
     built.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="default: all")
     built.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: cpu")
     built.add_argument("--growth", action="store_true", help="ours alone, for more and more trainings")
