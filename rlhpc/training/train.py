@@ -18,7 +18,7 @@ from stable_baselines3.common.logger import Logger, configure
 from rlhpc import container
 from rlhpc.records import Result, Training
 from rlhpc.results.progress import Phase
-from rlhpc.training import learner, machine, random_agent
+from rlhpc.training import learner, machine, memory, random_agent
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.curves import Curves, TrackingCallback
 from rlhpc.training.reporting import Reporter, ReportingCallback
@@ -73,6 +73,7 @@ def train(
     # Packed trainings share the cores; with the threads that torch and OpenCV take by themselves they are 5 to 12 times slower.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    memory.keep_what_is_freed()
     saver = saver or Saver(training, folder, settings, attempt, print)
     tracker = None if settings.wandb.mode == "disabled" else Tracker(training, settings.wandb, settings.group, folder)
     score, was_stopped = None, False
