@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ABOUT = "RLHPC_IMAGE"  # the SHA-256 of the image, and when that one was built
+ABOUT = "RLHPC_IMAGE_IDENTITY"  # the SHA-256 of the image, and when that one was built
 MAY_FORGET = "RLHPC_MAY_FORGET"  # set: what is written may be gone with the container, as where an image is tested
 _IMAGE = Path(__file__).resolve().parents[1] / "image.json"  # there in an image alone: what it holds (containers/rlhpc.def)
 

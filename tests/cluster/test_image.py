@@ -133,7 +133,7 @@ def test_a_command_inside_has_binds_gpus_and_the_images_checksum():
     assert list(words[4:]) == [
         *("/bin/apptainer", "--quiet", "--nocolor", "exec", "--nv"),
         *("--bind", "/logs/my grid:/logs/my grid", "--bind", "/data:/data:ro"),
-        *("--env", "RLHPC_IMAGE=abc 2026", "--nvccli", "/x.sif", "python", "-c", "pass"),
+        *("--env", "RLHPC_IMAGE_IDENTITY=abc 2026", "--nvccli", "/x.sif", "python", "-c", "pass"),
     ]
     assert "--nv" not in image.command(("true",))
 
