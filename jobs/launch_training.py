@@ -143,7 +143,7 @@ def _submit(launch: _Launch) -> int:
         command.answer(args, facts, "\n".join([text.before(facts), *rest]))
         return STOPPED if facts["n_ending"] and not args.dry_run else 0
     launch.tell(facts)
-    container = _look(launch, site)
+    container = _refuse_unusable(launch, site)
     _prepare(launch)
     slurm.refuse_submitted(store, planned)
     submitted = []
@@ -154,8 +154,8 @@ def _submit(launch: _Launch) -> int:
     return 0
 
 
-def _look(launch: _Launch, site: Site) -> Image | None:
-    """Return the image that elements are to run in, if any; refuse one, or a folder, of which a node could make nothing."""
+def _refuse_unusable(launch: _Launch, site: Site) -> Image | None:
+    """Refuse a folder of results, or an image, of which nodes could make nothing; return the image, if there is one."""
     store = launch.config.store
     writable_folder(store.trainings)
     try:
