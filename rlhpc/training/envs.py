@@ -20,7 +20,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
-from rlhpc.training import registry
+from rlhpc.training import registry, simulators
 from rlhpc.training.atari import Recorder
 from rlhpc.training.lean import atari as lean_atari
 from rlhpc.training.lean import control as lean_control
@@ -74,15 +74,15 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
         return None
     if not is_atari and not registry.is_of_control_suite(env_id):
         return None
-    envs = [_bare(env_id)]
+    envs = [_bare(env_id, seed)]
     if all(map(lean_atari.fits, envs)):
-        make: Callable[[list[Any]], VecEnv] = functools.partial(LeanAtari, n_stack=n_stack or 1)
+        make: Callable[[list[Any]], VecEnv] = functools.partial(LeanAtari, seed=seed, n_stack=n_stack or 1)
     elif all(map(lean_control.fits, envs)):
         make = LeanControl
     else:
         envs[0].close()
         return None
-    envs += [_bare(env_id) for _ in range(n_envs - 1)]
+    envs += [_bare(env_id, seed + place) for place in range(1, n_envs)]
     for place, env in enumerate(envs):
         env.action_space.seed(seed + place)
     vec = make(envs)
@@ -90,9 +90,10 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
     return vec
 
 
-def _bare(env_id: str) -> Env[Any, Any]:
+def _bare(env_id: str, seed: int) -> Env[Any, Any]:
     """Make an environment without the wrappers that only look whether it is used rightly; another kind of wrapper stays."""
-    env = gymnasium.make(env_id, render_mode="rgb_array", **_arguments(env_id))
+    with lean_atari.loaded_with(seed), simulators.without_sky():
+        env = gymnasium.make(env_id, render_mode="rgb_array", **_arguments(env_id))
     while isinstance(env, PassiveEnvChecker | OrderEnforcing):
         env = env.env
     return env

@@ -16,6 +16,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, sync_envs_normalization
 
 from rlhpc.records import Training
+from rlhpc.training import updates
 from rlhpc.training.curves import Curves, EpisodeRecorder, convergence
 from rlhpc.training.envs import make_vec
 from rlhpc.training.model import build
@@ -105,6 +106,8 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
     Raises
     ------
     Stopped
+    FloatingPointError
+        If the weights are no longer finite numbers.
     """
     model = learner.model
     before, started = learner.train_seconds, time.monotonic()
@@ -116,7 +119,8 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
         return collect_rollouts(*args, **kwargs)
 
     model.collect_rollouts = save_and_collect  # type: ignore[attr-defined]
-    callbacks = [_NoiseKeeper(model), *learner.callbacks, *others]
+    updates.trim(model)
+    callbacks = [_NoiseKeeper(model), updates.DivergenceGuard(), *learner.callbacks, *others]
     model.learn(total_timesteps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)
     learner.train_seconds = before + time.monotonic() - started
     learner.learned = True

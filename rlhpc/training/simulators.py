@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,12 +15,14 @@ import mujoco
 import numpy as np
 from ale_py.env import AtariEnv
 from dm_control.mujoco import Physics
+from dm_control.suite import common
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from rlhpc.training.atari import Tape
 
-_TEXTURES = "tex_data"  # 11.8 of 11.9 MB of a DeepMind Control model; for rendering only
+_OF_TEXTURES = "tex_"  # how the arrays of a DeepMind Control model begin that are for rendering only
+_SKY = "./common/skybox.xml"
 _PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 # What pickle calls a reduction: how to make the object, with which arguments, its state, and who sets the state.
@@ -28,6 +32,21 @@ Reduction = tuple[Any, ...]
 def bare(kind: Any) -> Any:
     """Make an object without initialising it."""
     return kind.__new__(kind)
+
+
+@contextlib.contextmanager
+def without_sky() -> Iterator[None]:
+    """Have tasks of the DeepMind Control Suite made with a sky of one pixel, where nothing can be rendered.
+
+    Its picture is 11.5 of the 11.9 MB of most models, and nine tenths of the time that making one takes.
+    """
+    painted = common.ASSETS[_SKY]
+    if os.environ.get("MUJOCO_GL") == "disabled":
+        common.ASSETS[_SKY] = painted.replace(b'width="800" height="800"', b'width="1" height="1"')
+    try:
+        yield
+    finally:
+        common.ASSETS[_SKY] = painted
 
 
 def reduce_atari(env: AtariEnv) -> Reduction:
@@ -71,7 +90,8 @@ def reduce_physics(physics: Physics, spec: EnvSpec) -> Reduction:
 
 def _fresh_physics(spec: EnvSpec) -> Physics:
     """Make the physics of an environment anew."""
-    physics: Physics = gymnasium.make(spec).unwrapped._env.physics  # type: ignore[attr-defined]  # noqa: SLF001  # shimmy
+    with without_sky():
+        physics: Physics = gymnasium.make(spec).unwrapped._env.physics  # type: ignore[attr-defined]  # noqa: SLF001  # shimmy
     return physics
 
 
@@ -88,7 +108,7 @@ def _physics_state(physics: Physics) -> tuple[dict[str, Any], dict[str, Any], ND
 def _numbers(struct: Any) -> Iterator[tuple[str, Any]]:
     """Yield the numbers and the arrays of a MuJoCo struct."""
     for name in dir(struct):
-        if not name.startswith("_") and name != _TEXTURES:
+        if not name.startswith(("_", _OF_TEXTURES)):
             value = getattr(struct, name)
             if isinstance(value, np.ndarray | int | float):
                 yield name, value

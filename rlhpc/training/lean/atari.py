@@ -7,8 +7,9 @@ Scores are of whole games, and true.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
 import gymnasium
@@ -39,6 +40,21 @@ def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[AtariEnv]:
     )
 
 
+@contextlib.contextmanager
+def loaded_with(seed: int) -> Iterator[None]:
+    """Have a game that is made in it loaded with the seed of its first reset, which need not load it again: that takes 80 ms."""
+    seed_game = AtariEnv.seed_game
+
+    def seed_all(self: AtariEnv, given: int | None = None) -> tuple[int, int]:
+        return seed_game(self, seed if given is None else given)
+
+    AtariEnv.seed_game = seed_all  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        AtariEnv.seed_game = seed_game  # type: ignore[method-assign]
+
+
 class Game:
     """One game, from an agent's start to its end, which may be a lost life.
 
@@ -46,10 +62,13 @@ class Game:
     ----------
     env : AtariEnv
         That `fits`.
+    loaded_with : int
+        The seed that it is loaded with.
     """
 
-    def __init__(self, env: AtariEnv) -> None:
+    def __init__(self, env: AtariEnv, loaded_with: int) -> None:
         self._env = env
+        self._loaded_with: int | None = loaded_with  # None as soon as it is used
         self._tape = Tape(env)
         self._episode = Episode()
         meanings = env.get_action_meanings()
@@ -57,6 +76,10 @@ class Game:
         self._lives = 0
         self._is_over = True  # not only a life
         self._screen = Screen(env)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all attributes; what is loaded again is loaded with another seed."""
+        return {**vars(self), "_loaded_with": None}
 
     def step(self, action: int) -> tuple[Frame, float, bool, dict[str, Any]]:
         """Act for 4 frames.
@@ -121,7 +144,11 @@ class Game:
     def _restart(self, seed: int | None) -> None:
         self._episode.begin()
         self._tape.wind_back({"seed": seed})
+        is_loaded, self._loaded_with = self._loaded_with is not None and seed == self._loaded_with, None
+        if is_loaded:
+            vars(self._env)["load_game"] = lambda: None
         self._env.reset(seed=seed)
+        vars(self._env).pop("load_game", None)
 
     def _act(self, action: int, n_frames: int = SKIP) -> tuple[float, bool, bool]:
         """Act for some frames, or until the game is over; return the reward, and whether it is over or was cut."""
@@ -151,13 +178,15 @@ class LeanAtari(LeanVecEnv[AtariEnv]):
     ----------
     envs : sequence of AtariEnv
         That `fits`.
+    seed : int
+        Game i is loaded with ``seed + i``.
     n_stack : int
         Frames that an observation holds.
     """
 
-    def __init__(self, envs: Sequence[AtariEnv], n_stack: int) -> None:
+    def __init__(self, envs: Sequence[AtariEnv], seed: int, n_stack: int) -> None:
         super().__init__(envs, Box(0, 255, (n_stack, SIZE, SIZE), np.uint8))
-        self._games = [Game(env) for env in envs]
+        self._games = [Game(env, seed + place) for place, env in enumerate(envs)]
         # Channels lie side by side in memory, as in SB3's: a transposed view of this is what agents get, and the sums that a
         # convolution makes of one are not to the bit those that it makes of a copy in another order.
         self._stacks = np.zeros((len(envs), SIZE, SIZE, n_stack), np.uint8)

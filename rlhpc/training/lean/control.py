@@ -12,6 +12,7 @@ import gymnasium
 import mujoco
 import numpy as np
 from dm_control.mujoco import Physics
+from dm_control.mujoco.index import Axis, RaggedNamedAxis, RegularNamedAxis
 from dm_control.rl.control import Environment
 from gymnasium.spaces import Dict
 from numpy.typing import NDArray
@@ -23,6 +24,21 @@ from rlhpc.training.lean.vec import Episode, LeanVecEnv
 Observation = dict[str, NDArray[Any]]
 _RK4 = mujoco.mjtIntegrator.mjINT_RK4.value
 _OF_PHYSICS = ("step", "check_invalid_state", "_step_with_up_to_date_position_velocity")  # that `_advance` stands for
+
+
+def _look_names_up_directly(axis: type[Axis], table: str) -> None:
+    """Have an axis of ``physics.named`` find a name by its table alone; what is no name goes dm_control's way."""
+    convert = axis.convert_key_item
+
+    def convert_key_item(self: Axis, key_item: Any) -> Any:
+        found = getattr(self, table).get(key_item) if type(key_item) is str else None
+        return convert(self, key_item) if found is None else found
+
+    axis.convert_key_item = convert_key_item  # type: ignore[method-assign]
+
+
+_look_names_up_directly(RegularNamedAxis, "_names_to_offsets")
+_look_names_up_directly(RaggedNamedAxis, "_names_to_slices")
 
 
 def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[DmControlCompatibilityV0[Any]]:
