@@ -7,10 +7,16 @@ does not survive a fork.
 from __future__ import annotations
 
 import gc
+import inspect
 
 import sb3_contrib  # noqa: F401
-import torch._dynamo  # noqa: F401  # the first optimizer imports it otherwise, in each training
+from torch.optim import Optimizer
 
 import rlhpc.training.train  # noqa: F401
+
+# These methods import torch's compiler, which takes a second, to tell it to leave them alone; nothing here is compiled.
+for _method in (Optimizer.add_param_group, Optimizer.load_state_dict, Optimizer.state_dict, Optimizer.zero_grad):
+    _function = inspect.unwrap(_method)
+    vars(_function)["__dynamo_disable"] = _function
 
 gc.freeze()  # keeps the collector of each child from touching, and so copying, the shared pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
@@ -30,10 +31,12 @@ def trim(model: BaseAlgorithm) -> None:
     `torch.distributions`, which are left out, would have found.
     """
     Distribution.set_default_validate_args(False)
-    BasePolicy.parameters = _parameters_listed_once  # type: ignore[method-assign]
+    _parameters[model.policy] = list(Module.parameters(model.policy))
+    BasePolicy.parameters = _parameters_listed_once  # type: ignore[method-assign, assignment]
     for optimizer in optimizers(model):
         _step_all_at_once(optimizer)
-        _step_without_hooks(type(optimizer))
+        if not optimizer.defaults.get("differentiable"):
+            _step_without_hooks(type(optimizer))
 
 
 def optimizers(model: BaseAlgorithm) -> list[Optimizer]:
@@ -56,21 +59,20 @@ def _step_all_at_once(optimizer: Optimizer) -> None:
 
 
 def _step_without_hooks(kind: type[Optimizer]) -> None:
-    """Have the optimizers of a class step without torch's profiler and hooks, which nobody here uses."""
+    """Have the optimizers of a class step without torch's profiler, hooks and compiler, which nobody here uses."""
     step = kind.step
     if kind not in _without_hooks and getattr(step, "hooked", False):
-        kind.step = step.__wrapped__  # type: ignore[attr-defined,method-assign]
+        kind.step = torch.no_grad()(inspect.unwrap(step))  # type: ignore[method-assign]
         kind.step.hooked = True  # type: ignore[attr-defined]  # so that torch does not do it again
     _without_hooks.add(kind)
 
 
-def _parameters_listed_once(self: BasePolicy, recurse: bool = True) -> Iterator[Parameter]:  # noqa: FBT001, FBT002  # as in torch
-    """Yield the parameters of a policy, which torch looks for in all of its modules each time, and SB3 wants at each update."""
-    if not recurse:
-        return Module.parameters(self, recurse)
-    if self not in _parameters:
-        _parameters[self] = list(Module.parameters(self))
-    return iter(_parameters[self])
+def _parameters_listed_once(self: BasePolicy, recurse: bool = True) -> Iterator[Parameter]:  # as in torch
+    """Yield the parameters of a policy, which torch looks for in all of its modules each time, and SB3 wants at each update.
+
+    Those of one that has been trimmed, and so is whole.
+    """
+    return iter(_parameters[self]) if recurse and self in _parameters else Module.parameters(self, recurse)
 
 
 class DivergenceGuard(BaseCallback):
@@ -92,8 +94,8 @@ class DivergenceGuard(BaseCallback):
 
     def _look(self) -> None:
         self._looked_at = self.num_timesteps
-        norms = torch.stack([norm.float() for norm in torch._foreach_norm(list(self.model.policy.parameters()))])  # noqa: SLF001
-        if not norms.isfinite().all():
+        largest = torch._foreach_norm(list(self.model.policy.parameters()), torch.inf)  # noqa: SLF001  # no public name
+        if not torch.stack([value.float() for value in largest]).isfinite().all():
             raise FloatingPointError(
                 f"the weights are no longer finite numbers after {self.num_timesteps:,} agent steps; a lower learning_rate may"
                 " help, or normalize: true"

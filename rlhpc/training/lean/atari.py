@@ -48,7 +48,7 @@ def loaded_with(seed: int) -> Iterator[None]:
     def seed_all(self: AtariEnv, given: int | None = None) -> tuple[int, int]:
         return seed_game(self, seed if given is None else given)
 
-    AtariEnv.seed_game = seed_all  # type: ignore[method-assign]
+    AtariEnv.seed_game = seed_all  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -34,7 +34,7 @@ def _look_names_up_directly(axis: type[Axis], table: str) -> None:
         found = getattr(self, table).get(key_item) if type(key_item) is str else None
         return convert(self, key_item) if found is None else found
 
-    axis.convert_key_item = convert_key_item  # type: ignore[method-assign]
+    axis.convert_key_item = convert_key_item
 
 
 _look_names_up_directly(RegularNamedAxis, "_names_to_offsets")

@@ -2,8 +2,10 @@
 
 import gymnasium
 import pytest
+from ale_py.env import AtariEnv
 
 from rlhpc.training import registry  # noqa: F401  # registers the games
+from rlhpc.training.envs import make_vec
 from rlhpc.training.lean import atari
 
 
@@ -19,3 +21,13 @@ def test_a_game_that_shows_itself_or_is_played_otherwise_does_not_fit(arguments)
 
 def test_what_is_no_game_does_not_fit():
     assert not atari.fits(gymnasium.make("CartPole-v1").unwrapped)
+
+
+def test_a_game_is_loaded_once(monkeypatch):
+    loads, load = [], AtariEnv.load_game
+    monkeypatch.setattr(AtariEnv, "load_game", lambda env: (loads.append(env), load(env)))
+    vec = make_vec("PongNoFrameskip-v4", {}, n_envs=2, seed=3, training=True)
+    vec.reset()
+    assert loads == vec.get_attr("unwrapped")
+    vec.reset()
+    assert len(loads) == 2

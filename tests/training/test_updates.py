@@ -1,0 +1,149 @@
+"""Updates: what is left out of them changes no bit, and weights that are not finite are found without it."""
+
+import gc
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import Logger
+
+from rlhpc.training import model, updates
+from rlhpc.training.algos import CLASSES, RANDOM
+from rlhpc.training.learner import begin, learn
+from rlhpc.training.saving import Saver
+from rlhpc.training.settings import TrainSettings
+
+SMALL_ROLLOUT = {"n_steps": 32, "batch_size": 16}
+OFF_POLICY = {"learning_starts": 50, "buffer_size": 500, "batch_size": 16}
+HYPERPARAMETERS = {
+    "ppo": {"class": "PPO", **SMALL_ROLLOUT},
+    "ppo with AdamW": {"class": "PPO", **SMALL_ROLLOUT, "policy_kwargs": {"optimizer_class": "optim.AdamW"}},
+    "ppo with NAdam": {"class": "PPO", **SMALL_ROLLOUT, "policy_kwargs": {"optimizer_class": "optim.NAdam"}},
+    "ppo with gSDE": {"class": "PPO", **SMALL_ROLLOUT, "use_sde": True},
+    "recurrent_ppo": {"class": "RecurrentPPO", **SMALL_ROLLOUT, "n_epochs": 2},
+    "trpo": {"class": "TRPO", **SMALL_ROLLOUT},
+    "a2c": {"class": "A2C", "policy_kwargs": {"optimizer_class": "optim.RMSprop"}},
+    "a2c with RMSpropTFLike": {"class": "A2C", "policy_kwargs": {"optimizer_class": "RMSpropTFLike"}},
+    "sac": {"class": "SAC", **OFF_POLICY},
+    "td3": {"class": "TD3", **OFF_POLICY},
+    "tqc": {"class": "TQC", **OFF_POLICY},
+    "dqn": {"class": "DQN", **OFF_POLICY},
+    "qr_dqn": {"class": "QRDQN", **OFF_POLICY},
+}
+LEARN = f"""
+import hashlib, sys
+import rlhpc.training.preload
+from stable_baselines3.common.env_util import make_vec_env
+from rlhpc.training import model, updates
+for name, hyperparameters in {HYPERPARAMETERS!r}.items():
+    env = make_vec_env("CartPole-v1" if "dqn" in name else "Pendulum-v1", seed=1)
+    built = model.build(hyperparameters, env, seed=3, device="cpu")
+    if sys.argv[1] == "trimmed":
+        updates.trim(built)
+    built.learn(128)
+    weights = b"".join(tensor.numpy().tobytes() for tensor in built.policy.state_dict().values())
+    print(name, hashlib.sha256(weights).hexdigest(), sep="=")
+print("torch._dynamo", "torch._dynamo" in sys.modules, sep="=")
+"""
+
+
+def learned(how):
+    """Have every algorithm learn in a process of its own; return the digests of the weights by name."""
+    done = subprocess.run([sys.executable, "-c", LEARN, how], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split("=") for line in done.stdout.splitlines() if "=" in line)
+
+
+@pytest.fixture(scope="module")
+def trimmed():
+    return learned("trimmed")
+
+
+@pytest.fixture(scope="module")
+def as_delivered():
+    return learned("as delivered")
+
+
+def test_every_algorithm_is_among_those_that_are_compared():
+    assert {given["class"] for given in HYPERPARAMETERS.values()} == CLASSES.keys() - {RANDOM}
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_trimmed_updates_come_to_the_same_bits(trimmed, as_delivered, name):
+    assert trimmed[name] == as_delivered[name]
+
+
+def test_training_does_not_wait_for_the_compiler_of_torch(trimmed, as_delivered):
+    assert (trimmed["torch._dynamo"], as_delivered["torch._dynamo"]) == ("False", "True")
+
+
+# --- what is left out ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cartpole():
+    env = make_vec_env("CartPole-v1", n_envs=2, seed=1)
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def pendulum():
+    env = make_vec_env("Pendulum-v1", n_envs=1, seed=1)
+    yield env
+    env.close()
+
+
+@pytest.mark.parametrize(("class_name", "n"), [("PPO", 1), ("DQN", 1), ("SAC", 3), ("TD3", 2)])
+def test_every_optimizer_of_a_model_is_found(cartpole, pendulum, class_name, n):
+    env = cartpole if class_name == "DQN" else pendulum
+    assert len(updates.optimizers(model.build({"class": class_name}, env, seed=1, device="cpu"))) == n
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Adam", True), ("SGD", True), ("NAdam", None), ("RAdam", None), ("ASGD", None)])
+def test_optimizers_step_at_once_if_they_come_to_the_same_bits(cartpole, name, expected):
+    hyperparameters = {"class": "A2C", "policy_kwargs": {"optimizer_class": f"optim.{name}"}}
+    built = model.build(hyperparameters, cartpole, seed=1, device="cpu")
+    updates.trim(built)
+    (optimizer,) = updates.optimizers(built)
+    assert {group["foreach"] for group in optimizer.param_groups} == {expected}
+
+
+def test_parameters_are_those_that_torch_finds_and_are_not_kept_longer_than_their_policy(cartpole):
+    built = model.build({"class": "PPO"}, cartpole, seed=1, device="cpu")
+    updates.trim(built)
+    policy, expected = built.policy, list(torch.nn.Module.parameters(built.policy))
+    for _ in range(2):
+        found = list(policy.parameters())
+        assert [id(parameter) for parameter in found] == [id(parameter) for parameter in expected]
+    assert [tuple(own.shape) for own in policy.parameters(recurse=False)] == []
+    gone = weakref.ref(expected[0])
+    del built, policy, expected, found
+    gc.collect()
+    assert gone() is None
+
+
+# --- weights that are not finite -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("class_name", ["PPO", "A2C", "TD3"])
+def test_weights_that_are_no_longer_finite_end_a_training(tmp_path, make_training, class_name):
+    few = {"PPO": {**SMALL_ROLLOUT, "n_epochs": 1}, "A2C": {}, "TD3": OFF_POLICY}[class_name]
+    explosive = {"class": class_name, **few, "learning_rate": 1e37}
+    training = make_training(env_id="Pendulum-v1", total_timesteps=2_000, hyperparameters=explosive)
+    agent = begin(training, "cpu", "2026-01-01T00:00:00+00:00")
+    agent.model.set_logger(Logger(None, []))
+    with pytest.raises(FloatingPointError, match=r"no longer finite numbers after 1,\d{3} agent steps; a lower learning_rate"):
+        learn(agent, 2_000, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
+
+
+def test_so_they_do_at_the_end_of_a_short_one(tmp_path, make_training):
+    explosive = {"class": "A2C", "learning_rate": 1e38}
+    training = make_training(env_id="Pendulum-v1", total_timesteps=100, hyperparameters=explosive)
+    agent = begin(training, "cpu", "2026-01-01T00:00:00+00:00")
+    agent.model.set_logger(Logger(None, []))
+    with pytest.raises(FloatingPointError, match="after 100 agent steps"):
+        learn(agent, 100, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
