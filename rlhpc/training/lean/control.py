@@ -5,14 +5,14 @@ Observations are those of the task, with one array for each of their names, floa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import gymnasium
 import mujoco
 import numpy as np
 from dm_control.mujoco import Physics
-from dm_control.mujoco.index import Axis, RaggedNamedAxis, RegularNamedAxis
+from dm_control.mujoco.index import Axis, FieldIndexer, RaggedNamedAxis, RegularNamedAxis
 from dm_control.rl.control import Environment
 from gymnasium.spaces import Dict
 from numpy.typing import NDArray
@@ -26,19 +26,43 @@ _RK4 = mujoco.mjtIntegrator.mjINT_RK4.value
 _OF_PHYSICS = ("step", "check_invalid_state", "_step_with_up_to_date_position_velocity")  # that `_advance` stands for
 
 
-def _look_names_up_directly(axis: type[Axis], table: str) -> None:
-    """Have an axis of ``physics.named`` find a name by its table alone; what is no name goes dm_control's way."""
-    convert = axis.convert_key_item
+def _look_names_up_directly() -> None:
+    """Have ``physics.named`` find elements by the tables of their names, which learn lists of names, too.
 
+    What is no name goes dm_control's way.
+    """
+    for axis, table in ((RegularNamedAxis, "_names_to_offsets"), (RaggedNamedAxis, "_names_to_slices")):
+        axis.convert_key_item = _by_table(table, axis.convert_key_item)
+    FieldIndexer._convert_key = _by_axes(FieldIndexer._convert_key)  # noqa: SLF001  # not told otherwise
+
+
+def _by_table(table: str, convert: Callable[[Axis, Any], Any]) -> Callable[[Axis, Any], Any]:
     def convert_key_item(self: Axis, key_item: Any) -> Any:
-        found = getattr(self, table).get(key_item) if type(key_item) is str else None
+        known = getattr(self, table)
+        if type(key_item) is list and all(type(name) is str for name in key_item):
+            names = tuple(key_item)
+            if names not in known:
+                known[names] = convert(self, key_item)
+            return known[names]
+        found = known.get(key_item) if type(key_item) is str else None
         return convert(self, key_item) if found is None else found
 
-    axis.convert_key_item = convert_key_item
+    return convert_key_item
 
 
-_look_names_up_directly(RegularNamedAxis, "_names_to_offsets")
-_look_names_up_directly(RaggedNamedAxis, "_names_to_slices")
+def _by_axes(convert: Callable[[FieldIndexer, Any], Any]) -> Callable[[FieldIndexer, Any], Any]:
+    def convert_key(self: FieldIndexer, key: Any) -> Any:
+        row, column = self._axes
+        if type(key) is str:
+            return row.convert_key_item(key)
+        if type(key) is tuple and len(key) == 2 and column is not None:  # noqa: PLR2004  # row and column
+            return row.convert_key_item(key[0]), column.convert_key_item(key[1])
+        return convert(self, key)
+
+    return convert_key
+
+
+_look_names_up_directly()
 
 
 def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[DmControlCompatibilityV0[Any]]:
