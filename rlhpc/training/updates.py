@@ -36,7 +36,7 @@ def trim(model: BaseAlgorithm) -> None:
     for optimizer in optimizers(model):
         _step_all_at_once(optimizer)
         if not optimizer.defaults.get("differentiable"):
-            _step_without_hooks(type(optimizer))
+            _work_without_hooks(type(optimizer))
 
 
 def optimizers(model: BaseAlgorithm) -> list[Optimizer]:
@@ -58,13 +58,24 @@ def _step_all_at_once(optimizer: Optimizer) -> None:
             group["foreach"] = True
 
 
-def _step_without_hooks(kind: type[Optimizer]) -> None:
-    """Have the optimizers of a class step without torch's profiler, hooks and compiler, which nobody here uses."""
+def _work_without_hooks(kind: type[Optimizer]) -> None:
+    """Have the optimizers of a class work without torch's profiler, hooks and compiler, which nobody here uses."""
     step = kind.step
     if kind not in _without_hooks and getattr(step, "hooked", False):
         kind.step = torch.no_grad()(inspect.unwrap(step))  # type: ignore[method-assign]
         kind.step.hooked = True  # type: ignore[attr-defined]  # so that torch does not do it again
+        kind.zero_grad = _zero_grad  # type: ignore[method-assign]
     _without_hooks.add(kind)
+
+
+def _zero_grad(self: Optimizer, set_to_none: bool = True) -> None:
+    """Forget the gradients."""
+    if set_to_none:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+    else:
+        Optimizer.zero_grad(self, set_to_none)
 
 
 def _parameters_listed_once(self: BasePolicy, recurse: bool = True) -> Iterator[Parameter]:  # as in torch

@@ -55,7 +55,7 @@ def _by_axes(convert: Callable[[FieldIndexer, Any], Any]) -> Callable[[FieldInde
         row, column = self._axes
         if type(key) is str:
             return row.convert_key_item(key)
-        if type(key) is tuple and len(key) == 2 and column is not None:  # noqa: PLR2004  # row and column
+        if type(key) is tuple and len(key) == 2 and column is not None:  # row and column
             return row.convert_key_item(key[0]), column.convert_key_item(key[1])
         return convert(self, key)
 
