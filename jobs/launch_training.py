@@ -48,7 +48,7 @@ from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger
 from rlhpc.results.missing import count, has_given_up
-from rlhpc.training import gpu_sharing, grid, local, node, outcome
+from rlhpc.training import cores, gpu_sharing, grid, local, node, outcome
 from rlhpc.training.estimate import Hours, measured_hours
 
 
@@ -106,6 +106,7 @@ def _carry_out(launch: _Launch) -> int:
     args, config, store, hours = launch.args, launch.config, launch.config.store, launch.hours
     gpus = local.usable_gpus(config.device)
     gpu_sharing.refuse(config.packing.mps, gpus)
+    cores.refuse(config.packing.affinity)
     nodes = local.pack_here(launch.wanted, config.packing, gpus, hours)
     facts = launch.facts | text.facts_of(launch.expanded, launch.found, nodes, hours)
     if args.dry_run:

@@ -41,7 +41,7 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
-from rlhpc.training import gpu_sharing, local, tuning
+from rlhpc.training import cores, gpu_sharing, local, tuning
 from rlhpc.training.tuning import Measured
 
 COUNTS = (1, 2, 4, 8, 12, 16)
@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> None:
     trainings = expand(config).trainings
     gpus = local.usable_gpus(config.device)
     gpu_sharing.refuse(config.packing.mps, gpus)
+    cores.refuse(config.packing.affinity)
     settings = config.settings(local.device(config.device, gpus))
 
     def measure_one(n: int, mode: str) -> Measured:

@@ -74,6 +74,7 @@ class LaunchConfig(grid.GridConfig):
             checkpoint_minutes=self.checkpoint_minutes,
             stop_seconds=self.stop_seconds,
             mps=self.packing.mps,
+            affinity=self.packing.affinity,
         )
 
 

@@ -40,6 +40,8 @@ class Attempt:
         From 1, over all launches.
     gpu : str or None
         The one that it may see; None: whatever there is.
+    cores : tuple of int
+        Those that it may run on; empty: all that its supervisor may.
     variables : mapping
         Of the environment, by which it sees that one alone.
     store : Store
@@ -49,6 +51,7 @@ class Attempt:
     training: Training
     number: int
     gpu: str | None
+    cores: tuple[int, ...]
     variables: Mapping[str, str]
     store: Store
     settings: TrainSettings
@@ -69,6 +72,8 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
     os.environ.update(attempt.variables)  # before torch looks for GPUs
     exit_code = 0
     try:
+        if attempt.cores:
+            os.sched_setaffinity(0, attempt.cores)
         folder.mkdir(parents=True, exist_ok=True)
         _redirect_output(folder / OUTPUT_LOG)
         _train(attempt, folder, supervisor)

@@ -45,7 +45,7 @@ def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: 
     Raises
     ------
     InputError
-        If MPS is asked for and cannot be had.
+        If MPS is asked for and cannot be had, or cores that are not ours.
     RlhpcError
         If nothing can be written or started any more.
     """
@@ -58,7 +58,7 @@ def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: 
             stop.on_signals(settings.stop_seconds) as heard,
             gpu_sharing.share(settings.mps, used, at_once, progress.tell) as sharing,
         ):
-            free = places.places(gpus, at_once)
+            free = places.places(gpus, at_once, settings.affinity)
             return node.supervise(here.trainings, free, store, settings, progress, stop=heard, sharing=sharing)
     finally:
         progress.close()

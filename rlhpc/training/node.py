@@ -29,7 +29,7 @@ from rlhpc.training.child import OUTPUT_LOG, Attempt
 from rlhpc.training.endings import Ending, Kind
 from rlhpc.training.gpu_sharing import GpuSharing
 from rlhpc.training.outcome import Listener, Outcome
-from rlhpc.training.places import FreePlaces
+from rlhpc.training.places import FreePlaces, Place
 from rlhpc.training.process import AttemptProcess
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
@@ -69,12 +69,12 @@ class _Child:
     ticket: _Ticket
     attempt: Attempt
     process: AttemptProcess
-    places: list[str | None]  # that become free with its end; several for one that runs alone
+    places: list[Place]  # that become free with its end; several for one that runs alone
 
 
 def supervise(  # noqa: PLR0913
     trainings: Iterable[Training],
-    free: Sequence[str | None],
+    free: Sequence[Place],
     store: Store,
     settings: TrainSettings,
     listener: Listener,
@@ -88,7 +88,7 @@ def supervise(  # noqa: PLR0913
     ----------
     trainings : iterable of Training
         Started in this order; those stored already are passed over, those that another supervisor holds are left to it.
-    free : sequence of str or None
+    free : sequence of Place
         From `places`; as many trainings run at once as there are places.
     store : Store
     settings : TrainSettings
@@ -139,7 +139,7 @@ class _Supervisor:
     def __init__(  # noqa: PLR0913, PLR0917  # what `supervise` is given
         self,
         trainings: Iterable[Training],
-        free: Sequence[str | None],
+        free: Sequence[Place],
         store: Store,
         settings: TrainSettings,
         listener: Listener,
@@ -257,11 +257,12 @@ class _Supervisor:
             self._record(training, self._store.last_attempt(training) + 1, ending)
         return taken.standing is Standing.OURS
 
-    def _start(self, ticket: _Ticket, granted: list[str | None]) -> None:
+    def _start(self, ticket: _Ticket, granted: list[Place]) -> None:
         """Start an attempt."""
         number = self._store.last_attempt(ticket.training) + 1
-        variables = self._sharing.variables(granted[0], is_alone=ticket.runs_alone)
-        attempt = Attempt(ticket.training, number, granted[0], variables, self._store, self._settings)
+        gpu, cores = granted[0].gpu, tuple({core for place in granted for core in place.cores})
+        variables = self._sharing.variables(gpu, is_alone=ticket.runs_alone)
+        attempt = Attempt(ticket.training, number, gpu, cores, variables, self._store, self._settings)
         try:
             process = AttemptProcess(attempt)
         except ChildProcessError as error:

@@ -1,4 +1,4 @@
-"""Places: how many trainings a node carries out at once, and on which GPU each."""
+"""Places: how many trainings a node carries out at once, and on which GPU and which cores each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,26 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rlhpc.training import cores
 
 NAME = "RLHPC_GPU"  # variable: the GPU of a training by the name that we know it by, where MPS numbers it otherwise
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training runs.
+
+    Attributes
+    ----------
+    gpu : str or None
+    cores : tuple of int
+        As Linux numbers hardware threads; empty: wherever the kernel finds room.
+    """
+
+    gpu: str | None = None
+    cores: tuple[int, ...] = ()
 
 
 def visible_gpus() -> tuple[str, ...]:
@@ -36,10 +54,17 @@ def own_gpus() -> str | None:
     return os.environ.get(NAME, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def places(gpus: Sequence[str], trainings_per_gpu: int) -> list[str | None]:
-    """List the places of a node, each with its GPU, in turn over the GPUs; without a GPU, one group of places."""
+def places(gpus: Sequence[str], trainings_per_gpu: int, affinity: str = cores.ANY) -> list[Place]:
+    """List the places of a node, in turn over the GPUs; without a GPU, one group of places.
+
+    Raises
+    ------
+    InputError
+        If the affinity, of `rlhpc.training.cores`, names cores that are not ours.
+    """
     groups: Sequence[str | None] = gpus or [None]
-    return [gpu for _ in range(trainings_per_gpu) for gpu in groups]
+    listed = [gpu for _ in range(trainings_per_gpu) for gpu in groups]
+    return [Place(gpu, share) for gpu, share in zip(listed, cores.divide(listed, affinity), strict=True)]
 
 
 class FreePlaces:
@@ -47,31 +72,31 @@ class FreePlaces:
 
     Parameters
     ----------
-    all_places : sequence of str or None
+    all_places : sequence of Place
         From `places`.
     """
 
-    def __init__(self, all_places: Sequence[str | None]) -> None:
+    def __init__(self, all_places: Sequence[Place]) -> None:
         self._free = list(all_places)
-        self._per_gpu = Counter(all_places)
+        self._per_gpu = Counter(place.gpu for place in all_places)
 
     def __bool__(self) -> bool:
         """Tell whether any is free."""
         return bool(self._free)
 
-    def take(self) -> list[str | None]:
+    def take(self) -> list[Place]:
         """Take the next place; an empty list if none is free."""
         return [self._free.pop(0)] if self._free else []
 
-    def take_gpu(self) -> list[str | None]:
+    def take_gpu(self) -> list[Place]:
         """Take every place of a GPU that nobody uses; an empty list if there is none."""
-        gpu = next((gpu for gpu, n_places in self._per_gpu.items() if self._free.count(gpu) == n_places), ...)
-        if gpu is ...:
-            return []
-        self._free = [place for place in self._free if place != gpu]
-        return [gpu] * self._per_gpu[gpu]
+        free = Counter(place.gpu for place in self._free)
+        gpu = next((gpu for gpu, n_places in self._per_gpu.items() if free[gpu] == n_places), ...)
+        taken = [place for place in self._free if place.gpu == gpu]
+        self._free = [place for place in self._free if place.gpu != gpu]
+        return taken
 
-    def give_back(self, taken: Sequence[str | None]) -> None:
+    def give_back(self, taken: Sequence[Place]) -> None:
         """Free places again."""
         self._free += taken
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rlhpc.records import Training
+from rlhpc.training import cores
 from rlhpc.training.estimate import Hours, prior_hours
 
 TRAININGS_PER_GPU = 12  # where nothing else is configured
@@ -28,12 +29,16 @@ class PackingConfig:
     mps : str
         How the trainings of a GPU share it: ``on``, at the same time, through CUDA MPS; ``off``, in turn; ``auto``: by MPS if it
         can be had.
+    affinity : str
+        Which cores each training may run on: ``any``; ``divide``: those of the job are divided among its trainings; a list such
+        as ``0-15,32-47``: these are.
     """
 
     gpus_per_node: int = 2
     trainings_per_gpu: int | None = None
     max_nodes: int | None = None
     mps: Literal["auto", "on", "off"] = "auto"
+    affinity: str = cores.ANY
 
     def faults(self) -> Iterator[str]:
         """Yield what is out of range."""
@@ -41,6 +46,8 @@ class PackingConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 yield f"packing.{name} = {value} must be at least {least}."
+        if wrong := cores.fault(self.affinity):
+            yield wrong
         if self.mps == "on" and self.gpus_per_node == 0:
             yield "packing.mps = on shares GPUs, and packing.gpus_per_node = 0 asks for none. Give packing.mps=auto, or GPUs."
 

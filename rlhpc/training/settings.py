@@ -26,6 +26,8 @@ class TrainSettings:
         Time that trainings are given to save and leave when they are told to stop.
     mps : str
         How they share GPUs: ``auto``, ``on`` or ``off``, as in `rlhpc.training.gpu_sharing`.
+    affinity : str
+        How they share cores: ``any``, ``divide`` or a list of cores, as in `rlhpc.training.cores`.
     """
 
     group: str
@@ -35,3 +37,4 @@ class TrainSettings:
     checkpoint_minutes: float = 10.0
     stop_seconds: float = 60.0
     mps: str = "auto"
+    affinity: str = "any"

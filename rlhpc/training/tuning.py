@@ -126,7 +126,8 @@ def measure(
         watch = _Watch(store, trainings, stop, seconds)
         watch.start()
         try:
-            node.supervise(trainings, places(gpus, trainings_per_gpu), store, settings, watch, stop=stop, sharing=sharing)
+            free = places(gpus, trainings_per_gpu, settings.affinity)
+            node.supervise(trainings, free, store, settings, watch, stop=stop, sharing=sharing)
         finally:
             watch.end()
     if watch.fault:

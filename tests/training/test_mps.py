@@ -295,7 +295,9 @@ def test_a_daemon_ends_after_trainings_that_were_told_to_stop(tmp_path, control,
     memory = listen(lambda _: threading.Timer(1.0, stop.request, [10]).start())
     training = make(total_timesteps=LONG)
     with share("auto", ["0"], 2, said.append) as sharing:
-        outcome = supervise([training], ["0", "0"], Store(tmp_path / "logs"), SETTINGS, memory, stop=stop, sharing=sharing)
+        outcome = supervise(
+            [training], places.places(["0"], 2), Store(tmp_path / "logs"), SETTINGS, memory, stop=stop, sharing=sharing
+        )
         saw.append(is_alive(control.started[0]["daemon"]))
     stop.close()
     assert (outcome.stopped, saw) == ([training], [True])
@@ -308,7 +310,7 @@ def test_a_daemon_ends_with_a_supervisor_that_raises(tmp_path, control, make, li
         raise error
 
     with pytest.raises(error), share("auto", ["0"], 2, said.append) as sharing:
-        supervise([make()], ["0", "0"], Store(tmp_path / "logs"), SETTINGS, listen(fail), sharing=sharing)
+        supervise([make()], places.places(["0"], 2), Store(tmp_path / "logs"), SETTINGS, listen(fail), sharing=sharing)
     assert control.has_left_nothing()
 
 
@@ -317,7 +319,7 @@ import sys
 from pathlib import Path
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import gpu_sharing, node, stop
+from rlhpc.training import gpu_sharing, node, places, stop
 from rlhpc.training.progress import Progress
 from rlhpc.training.settings import TrainSettings
 
@@ -326,7 +328,7 @@ if __name__ == "__main__":
     training = Training("b", "CartPole-v1", "ppo", 1, "Discrete", 10**9, hyperparameters)
     settings, store = TrainSettings("test", "cpu", checkpoint_minutes=0, stop_seconds=20), Store(Path(sys.argv[1]))
     with stop.on_signals(20) as heard, gpu_sharing.share("on", ["0"], 2, print) as sharing:
-        node.supervise([training], ["0", "0"], store, settings, Progress(1), stop=heard, sharing=sharing)
+        node.supervise([training], places.places(["0"], 2), store, settings, Progress(1), stop=heard, sharing=sharing)
 """
 
 
@@ -406,7 +408,7 @@ def test_a_daemon_that_does_not_start_is_told_in_one_sentence_and_done_without(
     control.does(wrong)
     store, trainings = Store(tmp_path / "logs"), [make(seed=seed) for seed in (1, 2)]
     with share("auto", ["3"], 2, said.append) as sharing:
-        outcome = supervise(trainings, ["3", "3"], store, SETTINGS, listen(), sharing=sharing)
+        outcome = supervise(trainings, places.places(["3"], 2), store, SETTINGS, listen(), sharing=sharing)
     assert len(outcome.stored) == 2
     assert said == [f"MPS cannot be used ({mps.PROGRAM} {words}); the GPUs are shared by time slicing"]
     assert make.told() == [{"CUDA_VISIBLE_DEVICES": "3"}] * 2
@@ -493,7 +495,7 @@ def site(tmp_path, control, monkeypatch):
 @pytest.mark.parametrize("wanted", ["auto", "on"])
 def test_a_daemon_of_the_site_is_used_as_it_is_and_left(tmp_path, control, site, make, listen, said, wanted):
     with share(wanted, ["1"], 2, said.append) as sharing:
-        supervise([make()], ["1", "1"], Store(tmp_path / "logs"), SETTINGS, listen(), sharing=sharing)
+        supervise([make()], places.places(["1"], 2), Store(tmp_path / "logs"), SETTINGS, listen(), sharing=sharing)
     pipe = os.environ[mps.PIPE_DIRECTORY]
     assert [(seen["CUDA_VISIBLE_DEVICES"], seen[mps.PIPE_DIRECTORY]) for seen in make.told()] == [("1", pipe)]
     assert [facts["daemon"] for facts in control.started] == [site.pid]
@@ -528,7 +530,7 @@ def test_a_daemon_that_dies_is_restarted_three_times_and_then_done_without(tmp_p
     n_tries = gpu_sharing.MAX_RESTARTS + 2
     monkeypatch.setattr(node, "MAX_SHARED_GPU_FAULTS", n_tries)
     with share("auto", ["0"], 2, said.append) as sharing:
-        outcome = supervise([training], ["0", "0"], Store(tmp_path / "logs"), SETTINGS, listen(), sharing=sharing)
+        outcome = supervise([training], places.places(["0"], 2), Store(tmp_path / "logs"), SETTINGS, listen(), sharing=sharing)
     assert outcome.stored == [training]  # by time slicing
     assert len(control.started) == 1 + gpu_sharing.MAX_RESTARTS
     assert said == [
@@ -566,7 +568,7 @@ def test_who_keeps_breaking_a_shared_gpu_runs_alone_with_all_of_its_memory(tmp_p
     monkeypatch.setattr(node, "POLL_SECONDS", 0.1)
     store, culprit, other = Store(tmp_path / "logs"), make("Breaking"), make()
     with share("auto", ["0"], 2, said.append) as sharing:
-        outcome = supervise([culprit, other], ["0", "0"], store, SETTINGS, listen(), sharing=sharing)
+        outcome = supervise([culprit, other], places.places(["0"], 2), store, SETTINGS, listen(), sharing=sharing)
     assert outcome.stored == [other]
     assert [attempt["kind"] for attempt in store.read_attempts(culprit)] == ["gpu"] * 4  # twice alone
     limits = [seen.get("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT") for seen in make.told()]
@@ -580,7 +582,7 @@ def test_who_was_taken_for_a_culprit_shares_a_gpu_again_when_the_true_one_is_fou
     monkeypatch.setattr(gpu_sharing, "RECOVERY_SECONDS", 0.0)
     store, culprit, victim = Store(tmp_path / "logs"), make("BreakingLast"), make("Victim")
     with share("auto", ["0"], 2, said.append) as sharing:
-        outcome = supervise([culprit, victim], ["0", "0"], store, SETTINGS, listen(), sharing=sharing)
+        outcome = supervise([culprit, victim], places.places(["0"], 2), store, SETTINGS, listen(), sharing=sharing)
     assert outcome.stored == [victim]
     assert [training for training, _ in outcome.failed] == [culprit]
     assert make.told()[-1]["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=6000M"  # of the victim's third attempt, which is the last

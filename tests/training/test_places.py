@@ -2,12 +2,17 @@
 
 import pytest
 
-from rlhpc.training.places import NAME, FreePlaces, memory_mib, own_gpus, places, visible_gpus
+from rlhpc.training.places import NAME, FreePlaces, Place, memory_mib, own_gpus, places, visible_gpus
+
+
+def on(*gpus):
+    """List places on GPUs."""
+    return [Place(gpu) for gpu in gpus]
 
 
 def test_places_take_turns_over_the_gpus():
-    assert places(["0", "1"], 2) == ["0", "1", "0", "1"]
-    assert places([], 3) == [None, None, None]
+    assert places(["0", "1"], 2) == on("0", "1", "0", "1")
+    assert places([], 3) == on(None, None, None)
 
 
 def test_visible_gpus_are_those_of_the_environment_variable(monkeypatch):
@@ -39,27 +44,27 @@ def test_the_memory_of_a_gpu_is_what_nvidia_smi_tells_if_it_does(tmp_path, monke
 
 def test_places_are_taken_in_turn_until_none_is_free():
     free = FreePlaces(places(["0", "1"], 1))
-    assert (free.take(), free.take(), free.take()) == (["0"], ["1"], [])
+    assert (free.take(), free.take(), free.take()) == (on("0"), on("1"), [])
     assert not free
-    free.give_back(["1"])
-    assert free.take() == ["1"]
+    free.give_back(on("1"))
+    assert free.take() == on("1")
 
 
 def test_a_whole_gpu_is_taken_only_if_nobody_uses_it():
     free = FreePlaces(places(["0", "1"], 2))
-    assert free.take() == ["0"]
-    assert free.take_gpu() == ["1", "1"]
+    assert free.take() == on("0")
+    assert free.take_gpu() == on("1", "1")
     assert free.take_gpu() == []
-    assert free.take() == ["0"]
+    assert free.take() == on("0")
     assert free.take() == []
-    free.give_back(["0"])
+    free.give_back(on("0"))
     assert free.take_gpu() == []
-    free.give_back(["0"])
-    assert free.take_gpu() == ["0", "0"]
+    free.give_back(on("0"))
+    assert free.take_gpu() == on("0", "0")
 
 
 def test_without_a_gpu_all_places_are_one_group():
     free = FreePlaces(places([], 3))
     assert free.is_shared(None)
-    assert free.take_gpu() == [None, None, None]
+    assert free.take_gpu() == on(None, None, None)
     assert not FreePlaces(places([], 1)).is_shared(None)
