@@ -46,6 +46,8 @@ class Learner:
         Whether only the evaluation is left.
     resumes : list of mapping
         As in `Result`.
+    is_fast : bool
+        Whether its updates may round otherwise than SB3's where that is faster.
     """
 
     model: BaseAlgorithm
@@ -56,6 +58,7 @@ class Learner:
     train_seconds: float = 0.0
     learned: bool = False
     resumes: list[Mapping[str, Any]] = field(default_factory=list)
+    is_fast: bool = False
 
     @property
     def timesteps(self) -> int:
@@ -86,7 +89,7 @@ def begin(training: Training, device: str, started_at: str) -> Learner:
         # SB3 advises against a GPU for small networks; packed on one, it is what the user asked for.
         warnings.filterwarnings("ignore", message="You are trying to run .* on the GPU")
         model = build(hyperparameters, env, seed=training.seed, device=device)
-    return Learner(model, evaluation_env, callbacks, curves, started_at)
+    return Learner(model, evaluation_env, callbacks, curves, started_at, is_fast=bool(hyperparameters.get("fast")))
 
 
 def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence[BaseCallback]) -> None:
@@ -120,6 +123,8 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
 
     model.collect_rollouts = save_and_collect  # type: ignore[attr-defined]
     updates.trim(model)
+    if learner.is_fast:
+        updates.round_otherwise(model)
     callbacks = [_NoiseKeeper(model), updates.DivergenceGuard(), *learner.callbacks, *others]
     model.learn(total_timesteps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)
     learner.train_seconds = before + time.monotonic() - started

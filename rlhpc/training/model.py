@@ -23,7 +23,7 @@ from rlhpc.records import Training
 from rlhpc.training.algos import CLASSES, RANDOM
 
 # Hyperparameters of RL Zoo's format that are not arguments of the class.
-OURS = ("class", "n_envs", "policy", "frame_stack", "normalize", "convergence")
+OURS = ("class", "n_envs", "policy", "frame_stack", "normalize", "convergence", "fast")
 OF_NOISE = ("noise_type", "noise_std")  # stand for the argument action_noise
 OF_RANDOM = ("class", "n_envs", "n_trials", "n_episodes")
 # Arguments of the class that we set ourselves.
@@ -92,6 +92,7 @@ def _fault(name: str, value: Any, class_name: str) -> str:
         "policy_kwargs": (isinstance(value, Mapping), "must be a mapping, such as {net_arch: [64, 64]}."),
         "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
         "noise_type": (str(value) in _NOISES, f"is none. {nearest(str(value), _NOISES)}"),
+        "fast": (isinstance(value, bool | None), "must be true or false."),
         "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
     }
     holds, demand = rules.get(name, (True, ""))

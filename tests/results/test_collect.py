@@ -141,6 +141,7 @@ def test_a_damaged_result_is_left_out_and_named(store, put, damage):
     [
         ({"total_timesteps": 2000}, "total_timesteps 1000 (seed 111) and 2000 (seed 222)"),
         ({"hyperparameters": {"n_envs": 3}}, "hash"),
+        ({"hyperparameters": {"fast": True}}, "hash"),
     ],
 )
 def test_different_trainings_are_never_averaged(store, put, change, difference):

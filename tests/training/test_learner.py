@@ -104,6 +104,11 @@ CASES = {
     ),
     # Observations of one channel, which torch tells in two layouts; of a game that is more than ale-py saves of it.
     "PPO on Qbert": (QBERT, 128, {"class": "PPO", "n_envs": 2, "n_steps": 8, "batch_size": 16, "n_epochs": 1}),
+    "PPO that may round otherwise": (
+        PENDULUM,
+        512,
+        {**SMALL, "class": "PPO", "n_envs": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 2, "fast": True},
+    ),
 }
 N_STOPS = 3
 SETTINGS = TrainSettings("test", "cpu", tensorboard=False, checkpoint_minutes=1e9)

@@ -205,6 +205,7 @@ def test_right_hyperparameters_have_no_faults():
         {"class": "PPO", "n_envs": None},
         {"class": "PPO", "policy_kwargs": {"optimizer_kwargs": {9: 1}}},
         {"class": "PPO", "convergence": {"max_no_improvement": 5}},
+        {"class": "PPO", "fast": "very"},
     ],
     ids=lambda hyperparameters: str(list(hyperparameters.items())[-1]),
 )

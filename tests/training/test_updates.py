@@ -126,6 +126,46 @@ def test_parameters_are_those_that_torch_finds_and_are_not_kept_longer_than_thei
     assert gone() is None
 
 
+# --- rounding otherwise ----------------------------------------------------------------------------------------------------
+
+
+def bits(pendulum, **more):
+    """Return the weights of an agent that has learned, as bytes."""
+    built = model.build({"class": "PPO", **SMALL_ROLLOUT, **more}, pendulum, seed=3, device="cpu")
+    updates.trim(built)
+    if more.get("fast"):
+        updates.round_otherwise(built)
+    built.learn(128)
+    return b"".join(tensor.numpy().tobytes() for tensor in built.policy.state_dict().values())
+
+
+@pytest.fixture
+def rounding():
+    """Set back what holds for all models of a process."""
+    backends = torch.backends
+    before = (backends.cudnn.deterministic, backends.cudnn.benchmark, backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32)
+    yield
+    backends.cudnn.deterministic, backends.cudnn.benchmark, backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.usefixtures("rounding")
+def test_a_fast_agent_is_another_one_and_the_same_each_time(pendulum):
+    fast = [bits(pendulum, fast=True) for _ in range(2)]
+    assert fast[0] == fast[1] != bits(pendulum)
+
+
+@pytest.mark.usefixtures("rounding")
+@pytest.mark.parametrize(("name", "expected"), [("Adam", True), ("AdamW", True), ("SGD", True), ("RMSprop", None)])
+def test_optimizers_that_have_a_fused_step_take_it(cartpole, name, expected):
+    hyperparameters = {"class": "A2C", "fast": True, "policy_kwargs": {"optimizer_class": f"optim.{name}"}}
+    built = model.build(hyperparameters, cartpole, seed=1, device="cpu")
+    updates.trim(built)
+    updates.round_otherwise(built)
+    (optimizer,) = updates.optimizers(built)
+    assert {group.get("fused") for group in optimizer.param_groups} == {expected}
+    built.learn(20)
+
+
 # --- weights that are not finite -------------------------------------------------------------------------------------------
 
 
