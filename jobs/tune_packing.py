@@ -10,15 +10,14 @@ examples:
 
 Trainings are the grid's own, of each kind as many as it takes of the grid's time, with rollouts of at most 128 steps and without
 evaluations; nothing of them is kept. With GPUs each number is measured with and without CUDA MPS, where that can be had. A number
-that would not fit into the free memory of this machine (of which a job may have a part only), by what the one before it took, is
-not tried; one that does not fit into a GPU's fails, and ends the measuring. Best is the smallest number that
-gives 95 % of the most steps per second.
+that would not fit into the free memory of this machine (of which a job may have a part only) or of a GPU, by what the one before
+it took, is not tried, and ends the measuring. Best is the smallest number that gives 95 % of the most steps per second.
 
 --write FILE writes packing.trainings_per_gpu, packing.mps and slurm.memory_gb_per_training (a quarter more than was measured);
 a file that is there is not replaced.
 
 --json prints one object:
-  measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb}]; of all trainings together
+  measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb, gpu_memory_gb}]; of all trainings together, the last of one GPU
   best      the same, of the one to take
   gpus      names of the GPUs that were used
   written   path of the configuration; null without --write
@@ -33,7 +32,6 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 
-import psutil
 import yaml
 
 from rlhpc import command
@@ -42,7 +40,7 @@ from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.training import cores, gpu_sharing, local, tuning
-from rlhpc.training.tuning import Measured
+from rlhpc.training.tuning import Measured, Room
 
 COUNTS = (1, 2, 4, 8, 12, 16)
 MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: buffers that fill, evaluations
@@ -79,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
     found = []
     print(_HEADING, flush=True)
     try:
-        for each in tuning.sweep(counts, _modes(config, gpus), measure_one, psutil.virtual_memory().available / 1e9):
+        for each in tuning.sweep(counts, _modes(config, gpus), measure_one, Room.here(gpus)):
             found.append(each)
             print(_row(each), flush=True)
     except RlhpcError as error:
@@ -133,14 +131,15 @@ def _configuration(best: Measured, n_gpus: int) -> str:
     )
 
 
-_HEADING = f"{'at once':>8s} {'MPS':>4s} {'steps/s':>9s} {'each':>8s} {'GB':>6s}"
+_HEADING = f"{'at once':>8s} {'MPS':>4s} {'steps/s':>9s} {'each':>8s} {'GB':>6s} {'GPU GB':>7s}"
 
 
 def _row(each: Measured) -> str:
     """Spell a line of the table."""
     rate = each.steps_per_second
     mps = "on" if each.mps else "off"
-    return f"{each.trainings_per_gpu:8d} {mps:>4s} {rate:9,.0f} {rate / each.trainings_per_gpu:8,.0f} {each.memory_gb:6.1f}"
+    memory = f"{each.memory_gb:6.1f} {each.gpu_memory_gb:7.1f}"
+    return f"{each.trainings_per_gpu:8d} {mps:>4s} {rate:9,.0f} {rate / each.trainings_per_gpu:8,.0f} {memory}"
 
 
 if __name__ == "__main__":

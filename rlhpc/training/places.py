@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rlhpc.training import cores
 
@@ -40,11 +41,11 @@ def visible_gpus() -> tuple[str, ...]:
     return tuple(str(index) for index, line in enumerate(shown.stdout.splitlines()) if line.startswith("GPU"))
 
 
-def memory_mib(gpu: str) -> int | None:
-    """Return how much memory a GPU has, MiB; None where nvidia-smi does not tell."""
+def memory_mib(gpu: str, what: Literal["total", "free"] = "total") -> int | None:
+    """Return how much memory a GPU has, or has free, MiB; None where nvidia-smi does not tell."""
     if shutil.which("nvidia-smi") is None:
         return None
-    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", f"--id={gpu}", f"--query-gpu=memory.{what}", "--format=csv,noheader,nounits"]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return int(told) if told.isdigit() else None
 

@@ -21,7 +21,7 @@ from rlhpc.results.store import Store
 from rlhpc.training import gpu_sharing, node
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.estimate import Hours, prior_hours
-from rlhpc.training.places import places
+from rlhpc.training.places import memory_mib, places
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
 from rlhpc.training.tracking import WandbConfig
@@ -32,6 +32,7 @@ _ENDLESS = 10**9  # agent steps
 _MAX_N_STEPS = 128
 _MAX_LEARNING_STARTS = 200  # an off-policy agent learns from here on
 _SECONDS_TO_REPORT = 600.0
+_MIB = 1 << 20
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
 
@@ -49,12 +50,15 @@ class Measured:
         Agent steps of all trainings together.
     memory_gb : float
         Of the host, all processes together, pages that they share counted once; gigabytes.
+    gpu_memory_gb : float
+        Of the GPU of which they take the most, gigabytes; 0 without one, or where nvidia-smi does not tell.
     """
 
     trainings_per_gpu: int
     mps: bool
     steps_per_second: float
     memory_gb: float
+    gpu_memory_gb: float = 0.0
 
 
 def mix(trainings: Sequence[Training], n: int, hours: Hours = prior_hours) -> tuple[Training, ...]:
@@ -117,13 +121,14 @@ def measure(
         If one of them fails, or they do not begin to learn.
     """
     settings = replace(settings, stop_seconds=_STOP_SECONDS, wandb=WandbConfig())
+    free_before = _free_gb(gpus)
     with (
         tempfile.TemporaryDirectory(prefix="rlhpc-tune-") as made,
         contextlib.closing(Stop()) as stop,
         gpu_sharing.share(settings.mps, gpus, trainings_per_gpu, lambda _: None) as sharing,
     ):
         store = Store(Path(made))
-        watch = _Watch(store, trainings, stop, seconds)
+        watch = _Watch(store, trainings, gpus, stop, seconds)
         watch.start()
         try:
             free = places(gpus, trainings_per_gpu, settings.affinity)
@@ -132,17 +137,20 @@ def measure(
             watch.end()
     if watch.fault:
         raise RlhpcError(watch.fault)
-    return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb)
+    taken = max((before - after for before, after in zip(free_before, watch.free_gb, strict=True)), default=0.0)
+    return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb, max(taken, 0.0))
 
 
 class _Watch(threading.Thread):
     """Look at trainings while they are supervised, and end it when enough was seen; it is their listener, too."""
 
-    def __init__(self, store: Store, trainings: Sequence[Training], stop: Stop, seconds: float) -> None:
+    def __init__(self, store: Store, trainings: Sequence[Training], gpus: Sequence[str], stop: Stop, seconds: float) -> None:
         super().__init__(daemon=True)
         self.fault = ""
         self.steps_per_second = 0.0
         self.memory_gb = 0.0
+        self.free_gb: list[float] = []  # of each GPU
+        self._gpus = gpus
         self._store = store
         self._trainings = trainings
         self._stop_request = stop
@@ -159,7 +167,7 @@ class _Watch(threading.Thread):
                 (steps - before) / max(at - began, _POLL_SECONDS)
                 for (began, before), (at, steps) in zip(first, last, strict=True)
             ]
-            self.steps_per_second, self.memory_gb = sum(rates), _memory_gb()
+            self.steps_per_second, self.memory_gb, self.free_gb = sum(rates), _memory_gb(), _free_gb(self._gpus)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing was measured
             self.fault = self.fault or str(error) or repr(error)
         finally:
@@ -205,8 +213,48 @@ def _memory_gb() -> float:
     return n_bytes / 1e9
 
 
+def _free_gb(gpus: Sequence[str]) -> list[float]:
+    """Return the free memory of GPUs, gigabytes; 0 for one of which nvidia-smi does not tell."""
+    return [(memory_mib(gpu, "free") or 0) * _MIB / 1e9 for gpu in gpus]
+
+
+@dataclass(frozen=True)
+class Room:
+    """The memory that trainings may take, gigabytes.
+
+    Attributes
+    ----------
+    host_gb : float
+    gpu_gb : float
+        Of each GPU; 0 without one, or where nvidia-smi does not tell.
+    """
+
+    host_gb: float
+    gpu_gb: float = 0.0
+
+    @classmethod
+    def here(cls, gpus: Sequence[str]) -> Room:
+        """Return what is free now."""
+        return cls(psutil.virtual_memory().available / 1e9, min(_free_gb(gpus), default=0.0))
+
+    def refuse(self, n: int, found: Measured) -> None:
+        """Refuse a number of trainings on each GPU that would not fit, by what another number took.
+
+        Raises
+        ------
+        RlhpcError
+            With the number that fits.
+        """
+        taken = [(found.memory_gb, self.host_gb, "GB"), (found.gpu_memory_gb, self.gpu_gb, "GB of a GPU")]
+        for took, free, what in taken:
+            each = took / found.trainings_per_gpu
+            if free and each * n > free:
+                fit = int(free / each)
+                raise RlhpcError(f"{n} at once would take about {each * n:.1f} {what}, and {free:.1f} are free: {fit} fit.")
+
+
 def sweep(
-    counts: Sequence[int], modes: Sequence[str], measure_one: Callable[[int, str], Measured], memory_gb: float
+    counts: Sequence[int], modes: Sequence[str], measure_one: Callable[[int, str], Measured], room: Room
 ) -> Iterator[Measured]:
     """Measure more and more trainings at once, and end where the next number would not fit into memory.
 
@@ -218,23 +266,21 @@ def sweep(
         Of MPS: ``on``, ``off`` or ``auto``.
     measure_one : callable
         Count and mode -> what was measured.
-    memory_gb : float
-        Of the host, that trainings may take.
+    room : Room
 
     Raises
     ------
     RlhpcError
         If trainings fail, or so many more would not fit.
     """
-    each_gb = 0.0
+    found: list[Measured] = []  # of the number before
     for n in counts:
-        if each_gb * n > memory_gb:
-            n_fit = int(memory_gb / each_gb)
-            raise RlhpcError(f"{n} at once would take about {each_gb * n:.1f} GB, and {memory_gb:.1f} are free: {n_fit} fit.")
+        for each in found:
+            room.refuse(n, each)
+        found = []
         for mode in modes:
-            found = measure_one(n, mode)
-            each_gb = found.memory_gb / n
-            yield found
+            found.append(measure_one(n, mode))
+            yield found[-1]
 
 
 def knee(found: Sequence[Measured]) -> Measured:

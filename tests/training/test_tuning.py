@@ -1,3 +1,4 @@
+import os
 import threading
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from rlhpc.records import Training
 from rlhpc.training import tuning
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.tracking import WandbConfig
-from rlhpc.training.tuning import Measured, knee, measure, mix, sweep
+from rlhpc.training.tuning import Measured, Room, knee, measure, mix, sweep
 
 PPO = Training(
     "b", "CartPole-v1", "ppo", 111, "Discrete", 1_000, {"class": "PPO", "n_steps": 2048, "n_envs": 2, "batch_size": 32}
@@ -91,18 +92,42 @@ def measured(n, rate, mode="off", gb=1.0):
 
 
 def test_every_number_is_measured_in_every_mode():
-    found = list(sweep([1, 2], ["off", "on"], lambda n, mode: measured(n, n, mode), memory_gb=10))
+    found = list(sweep([1, 2], ["off", "on"], lambda n, mode: measured(n, n, mode), Room(10)))
     assert [(each.trainings_per_gpu, each.mps) for each in found] == [(1, False), (1, True), (2, False), (2, True)]
 
 
 def test_a_number_that_would_not_fit_into_memory_is_refused_with_the_one_that_does():
     tried = []
-    sweeping = sweep(
-        [1, 4, 8], ["off", "on"], lambda n, mode: tried.append((n, mode)) or measured(n, n, mode, gb=2.0), memory_gb=11
-    )
+    sweeping = sweep([1, 4, 8], ["off", "on"], lambda n, mode: tried.append((n, mode)) or measured(n, n, mode, gb=2.0), Room(11))
     with pytest.raises(RlhpcError, match=r"8 at once would take about 16\.0 GB, and 11\.0 are free: 5 fit"):
         list(sweeping)
     assert tried == [(1, "off"), (1, "on"), (4, "off"), (4, "on")]
+
+
+def test_so_is_a_number_that_would_not_fit_into_the_memory_of_a_gpu_in_either_mode():
+    gpu_gb = {"off": 3.0, "on": 1.0}
+    sweeping = sweep(
+        [1, 2, 4], ["off", "on"], lambda n, mode: replace(measured(n, n), gpu_memory_gb=n * gpu_gb[mode]), Room(99, 8)
+    )
+    with pytest.raises(RlhpcError, match=r"4 at once would take about 12\.0 GB of a GPU, and 8\.0 are free: 2 fit"):
+        list(sweeping)
+
+
+def test_the_memory_of_a_gpu_is_what_trainings_take_from_it(tmp_path, monkeypatch):
+    """By a stand-in for nvidia-smi, which tells of 3,000 MiB less each time that it is asked."""
+    program, left = tmp_path / "nvidia-smi", tmp_path / "left"
+    program.write_text(f'#!/bin/sh\nread n < {left}; echo $((n - 3000)) > {left}; echo "$n"\n')
+    program.chmod(0o755)
+    left.write_text("80000\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert Room.here(["0"]).gpu_gb == pytest.approx(80_000 * 2**20 / 1e9)
+    found = measure(mix([PPO], 1), ["0"], 1, SETTINGS, seconds=1)
+    assert found.gpu_memory_gb == pytest.approx(3_000 * 2**20 / 1e9)
+
+
+def test_without_a_gpu_none_of_its_memory_is_taken_and_none_is_missing():
+    assert Room.here([]).gpu_gb == 0.0
+    assert len(list(sweep([1, 2], ["off"], lambda n, mode: measured(n, n, mode), Room.here([])))) == 2
 
 
 @pytest.mark.parametrize(
