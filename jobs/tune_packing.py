@@ -13,8 +13,8 @@ evaluations; nothing of them is kept. With GPUs each number is measured with and
 that would not fit into the free memory of this machine (of which a job may have a part only) or of a GPU, by what the one before
 it took, is not tried, and ends the measuring. Best is the smallest number that gives 95 % of the most steps per second.
 
---write FILE writes packing.trainings_per_gpu, packing.mps and slurm.memory_gb_per_training (a quarter more than was measured);
-a file that is there is not replaced.
+--write FILE writes packing.trainings_per_gpu, packing.mps, packing.affinity if it is not any, and slurm.memory_gb_per_training (a
+quarter more than was measured); a file that is there is not replaced.
 
 --json prints one object:
   measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb, gpu_memory_gb}]; of all trainings together, the last of one GPU
@@ -31,6 +31,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import yaml
 
@@ -86,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
         print(f"warning: ended early: {error}", file=sys.stderr)
     best = tuning.knee(found)
     if args.write:
-        write_text(args.write, _configuration(best, len(gpus)), exclusive=True)
+        write_text(args.write, _configuration(best, len(gpus), config.packing.affinity), exclusive=True)
     answer = {
         "measured": [dataclasses.asdict(each) for each in found],
         "best": dataclasses.asdict(best),
@@ -118,13 +119,15 @@ def _modes(config: LaunchConfig, gpus: Sequence[str]) -> Sequence[str]:
     return ["off", "on"]
 
 
-def _configuration(best: Measured, n_gpus: int) -> str:
+def _configuration(best: Measured, n_gpus: int, affinity: str) -> str:
     """Spell what was found as a configuration."""
     memory = best.memory_gb * MEMORY_RESERVE / (best.trainings_per_gpu * max(n_gpus, 1))
-    found = {
+    found: dict[str, dict[str, Any]] = {
         "packing": {"trainings_per_gpu": best.trainings_per_gpu, "mps": "on" if best.mps else "off"},
         "slurm": {"memory_gb_per_training": round(memory + 0.05, 1)},
     }
+    if affinity != cores.ANY:
+        found["packing"]["affinity"] = affinity
     return (
         f"# By jobs/tune_packing.py: {best.steps_per_second:,.0f} agent steps per second in all, {best.memory_gb:.1f} GB.\n"
         f"{yaml.safe_dump(found, sort_keys=False)}"

@@ -6,7 +6,8 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rlhpc.errors import InputError
@@ -74,9 +75,8 @@ def refuse(affinity: str) -> None:
 def divide(gpus: Sequence[str | None], affinity: str, system: Path = SYSTEM) -> list[tuple[int, ...]]:
     """Divide cores among places.
 
-    Each place gets whole physical cores that lie side by side, or at least a hardware thread; with a GPU, of those that lie
-    next to it. Where there are more places than threads, none gets one for itself: as trainings end, the others would not
-    find the cores that become free.
+    Each place gets whole physical cores that lie side by side, next to its GPU where there are enough. Where there are more
+    places than cores, none gets one for itself: as trainings end, the others would not find the cores that become free.
 
     Parameters
     ----------
@@ -101,44 +101,45 @@ def divide(gpus: Sequence[str | None], affinity: str, system: Path = SYSTEM) -> 
     if affinity == ANY:
         return [()] * len(gpus)
     refuse(affinity)
-    usable = frozenset(os.sched_getaffinity(0) if affinity == DIVIDE else parse(affinity))
-    near = {gpu: (_near(gpu, system) & usable) or usable for gpu in set(gpus)}
-    divided: list[tuple[int, ...]] = [()] * len(gpus)
-    for cores in set(near.values()):
-        there = [place for place, gpu in enumerate(gpus) if near[gpu] == cores]
-        for place, share in zip(there, _shares(_physical(cores, system), len(there)), strict=True):
-            divided[place] = share
-    return divided
+    physical = _physical(frozenset(os.sched_getaffinity(0) if affinity == DIVIDE else parse(affinity)), system)
+    beside = {gpu: _near(gpu, system) for gpu in set(gpus)}
+    near = {gpu: tuple(core for core in physical if set(core) <= there) for gpu, there in beside.items()}
+    n_places = Counter(near[gpu] for gpu in gpus)
+    if not _is_fair(n_places, len(physical)):
+        near, n_places = dict.fromkeys(near, tuple(physical)), Counter({tuple(physical): len(gpus)})
+    shares = {cores: iter(_shares(cores, n)) for cores, n in n_places.items()}
+    return [next(shares[near[gpu]]) for gpu in gpus]
+
+
+def _is_fair(n_places: Mapping[tuple[tuple[int, ...], ...], int], n_physical: int) -> bool:
+    """Tell whether the cores near the GPUs are enough for their places: one for each, or as many as if all were divided."""
+    cores = [core for near in n_places for core in near]
+    n_all = sum(n_places.values())
+    return len(cores) == len(set(cores)) and all(len(near) >= min(n, n_physical * n / n_all) for near, n in n_places.items())
 
 
 def _shares(physical: Sequence[tuple[int, ...]], n: int) -> list[tuple[int, ...]]:
-    """Divide physical cores, each given by its hardware threads, into n shares."""
-    threads = [(thread,) for core in physical for thread in core]
-    units = next((units for units in (physical, threads) if n <= len(units)), None)
-    if units is None:
-        return [tuple(sorted(sum(threads, ())))] * n
-    ends = [round(share * len(units) / n) for share in range(n + 1)]
-    return [tuple(sorted(sum(units[first:last], ()))) for first, last in itertools.pairwise(ends)]
+    """Divide physical cores, each given by its hardware threads, into n shares; give all to each where there are fewer."""
+    if n > len(physical):
+        return [tuple(sorted(sum(physical, ())))] * n
+    ends = [round(share * len(physical) / n) for share in range(n + 1)]
+    return [tuple(sorted(sum(physical[first:last], ()))) for first, last in itertools.pairwise(ends)]
 
 
 def _physical(cores: frozenset[int], system: Path) -> list[tuple[int, ...]]:
     """Group hardware threads by their physical core; those of one piece of memory (NUMA) side by side."""
-    told = [path.read_text() for path in sorted(system.glob("devices/system/node/node*/cpulist"))]
-    nodes = [parse(cpus) for cpus in told if cpus.strip()]
-    siblings = {core: _siblings(core, system) & cores for core in cores}
+    nodes = [_told(path) for path in sorted(system.glob("devices/system/node/node*/cpulist"))]
+    siblings = [(_siblings(core, system) & cores) | {core} for core in cores]
 
     def place(group: tuple[int, ...]) -> tuple[int, int]:
         return next((number for number, node in enumerate(nodes) if group[0] in node), len(nodes)), group[0]
 
-    return sorted({tuple(sorted(group)) for group in siblings.values()}, key=place)
+    return sorted({tuple(sorted(group)) for group in siblings}, key=place)
 
 
 def _siblings(core: int, system: Path) -> frozenset[int]:
-    """Return the hardware threads of the physical core that one belongs to; that one alone where Linux does not tell."""
-    try:
-        return parse((system / f"devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text())
-    except (OSError, ValueError):
-        return frozenset((core,))
+    """Return the hardware threads of the physical core that one belongs to."""
+    return _told(system / f"devices/system/cpu/cpu{core}/topology/thread_siblings_list")
 
 
 def _near(gpu: str | None, system: Path) -> frozenset[int]:
@@ -148,7 +149,12 @@ def _near(gpu: str | None, system: Path) -> frozenset[int]:
     command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=pci.bus_id", "--format=csv,noheader"]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip().lower()
     domain, _, rest = told.partition(":")  # of 8 digits, where Linux has 4
+    return _told(system / f"bus/pci/devices/{domain[-4:]}:{rest}/local_cpulist")
+
+
+def _told(path: Path) -> frozenset[int]:
+    """Return the cores that a file of the kernel's lists; none where it does not."""
     try:
-        return parse((system / f"bus/pci/devices/{domain[-4:]}:{rest}/local_cpulist").read_text())
+        return parse(path.read_text())
     except (OSError, ValueError):
         return frozenset()

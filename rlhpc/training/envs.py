@@ -92,7 +92,7 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
 
 def _bare(env_id: str, seed: int) -> Env[Any, Any]:
     """Make an environment without the wrappers that only look whether it is used rightly; another kind of wrapper stays."""
-    with lean_atari.loaded_with(seed), simulators.without_sky():
+    with lean_atari.loaded_with(seed) if registry.is_atari(env_id) else simulators.without_sky():
         env = gymnasium.make(env_id, render_mode="rgb_array", **_arguments(env_id))
     while isinstance(env, PassiveEnvChecker | OrderEnforcing):
         env = env.env

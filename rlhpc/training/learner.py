@@ -109,8 +109,6 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
     Raises
     ------
     Stopped
-    FloatingPointError
-        If the weights are no longer finite numbers.
     """
     model = learner.model
     before, started = learner.train_seconds, time.monotonic()
@@ -125,7 +123,7 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
     updates.trim(model)
     if learner.is_fast:
         updates.round_otherwise(model)
-    callbacks = [_NoiseKeeper(model), updates.DivergenceGuard(), *learner.callbacks, *others]
+    callbacks = [_NoiseKeeper(model), *learner.callbacks, *others]
     model.learn(total_timesteps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)
     learner.train_seconds = before + time.monotonic() - started
     learner.learned = True

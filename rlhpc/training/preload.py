@@ -1,6 +1,6 @@
 """Everything a training imports, imported once: the forkserver loads this, and every training is forked from it.
 
-Twelve trainings then start in a third of the time and share the memory of the libraries. Nothing here may touch a GPU: CUDA
+Twelve trainings then start in a fraction of the time and share the memory of the libraries. Nothing here may touch a GPU: CUDA
 does not survive a fork.
 """
 

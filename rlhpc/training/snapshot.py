@@ -45,7 +45,7 @@ from rlhpc.training import simulators
 from rlhpc.training.atari import Tape
 from rlhpc.training.simulators import Reduction, bare
 
-OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts")  # attributes of a model that are not its state
+OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts", "train")  # attributes of a model that are not its state
 _CLASS_TABLE = "class_attributes"
 _LOCALS_OF_LEARN = ("locals", "globals")
 _BYTES_AT_ONCE = 1 << 26  # of a replay buffer, which may fill half of the memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import tempfile
 import threading
 import time
@@ -137,8 +138,8 @@ def measure(
             watch.end()
     if watch.fault:
         raise RlhpcError(watch.fault)
-    taken = max((before - after for before, after in zip(free_before, watch.free_gb, strict=True)), default=0.0)
-    return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb, max(taken, 0.0))
+    taken = [before - after for before, after in zip(free_before, watch.free_gb, strict=True) if before < math.inf]
+    return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb, max([*taken, 0.0]))
 
 
 class _Watch(threading.Thread):
@@ -214,8 +215,9 @@ def _memory_gb() -> float:
 
 
 def _free_gb(gpus: Sequence[str]) -> list[float]:
-    """Return the free memory of GPUs, gigabytes; 0 for one of which nvidia-smi does not tell."""
-    return [(memory_mib(gpu, "free") or 0) * _MIB / 1e9 for gpu in gpus]
+    """Return the free memory of GPUs, gigabytes; infinite for one of which nvidia-smi does not tell."""
+    told = [memory_mib(gpu, "free") for gpu in gpus]
+    return [math.inf if mib is None else mib * _MIB / 1e9 for mib in told]
 
 
 @dataclass(frozen=True)
@@ -226,16 +228,16 @@ class Room:
     ----------
     host_gb : float
     gpu_gb : float
-        Of each GPU; 0 without one, or where nvidia-smi does not tell.
+        Of each GPU; infinite without one, or where nvidia-smi does not tell.
     """
 
     host_gb: float
-    gpu_gb: float = 0.0
+    gpu_gb: float = math.inf
 
     @classmethod
     def here(cls, gpus: Sequence[str]) -> Room:
         """Return what is free now."""
-        return cls(psutil.virtual_memory().available / 1e9, min(_free_gb(gpus), default=0.0))
+        return cls(psutil.virtual_memory().available / 1e9, min(_free_gb(gpus), default=math.inf))
 
     def refuse(self, n: int, found: Measured) -> None:
         """Refuse a number of trainings on each GPU that would not fit, by what another number took.
@@ -248,7 +250,7 @@ class Room:
         taken = [(found.memory_gb, self.host_gb, "GB"), (found.gpu_memory_gb, self.gpu_gb, "GB of a GPU")]
         for took, free, what in taken:
             each = took / found.trainings_per_gpu
-            if free and each * n > free:
+            if each * n > free:
                 fit = int(free / each)
                 raise RlhpcError(f"{n} at once would take about {each * n:.1f} {what}, and {free:.1f} are free: {fit} fit.")
 
@@ -256,7 +258,7 @@ class Room:
 def sweep(
     counts: Sequence[int], modes: Sequence[str], measure_one: Callable[[int, str], Measured], room: Room
 ) -> Iterator[Measured]:
-    """Measure more and more trainings at once, and end where the next number would not fit into memory.
+    """Measure more and more trainings at once, each mode until the next number would not fit into memory.
 
     Parameters
     ----------
@@ -271,16 +273,22 @@ def sweep(
     Raises
     ------
     RlhpcError
-        If trainings fail, or so many more would not fit.
+        If trainings fail, or so many more would not fit in any mode.
     """
-    found: list[Measured] = []  # of the number before
+    before: dict[str, Measured] = {}  # by mode
+    going_on = list(modes)
     for n in counts:
-        for each in found:
-            room.refuse(n, each)
-        found = []
-        for mode in modes:
-            found.append(measure_one(n, mode))
-            yield found[-1]
+        for mode in list(going_on):
+            try:
+                if mode in before:
+                    room.refuse(n, before[mode])
+            except RlhpcError:
+                going_on.remove(mode)
+                if not going_on:
+                    raise
+            else:
+                before[mode] = measure_one(n, mode)
+                yield before[mode]
 
 
 def knee(found: Sequence[Measured]) -> Measured:

@@ -53,23 +53,40 @@ def test_each_training_gets_whole_physical_cores_that_lie_side_by_side(system):
     assert divided(system, [None] * 8) == [SIBLINGS[thread] for thread in range(8)]
 
 
-def test_more_trainings_than_physical_cores_get_a_hardware_thread_each(system):
-    assert divided(system, [None] * THREADS) == [str(thread + 8 * half) for thread in range(8) for half in (0, 1)]
-
-
-def test_more_trainings_than_hardware_threads_share_all(system):
-    assert divided(system, [None] * (THREADS + 1)) == ["0-15"] * (THREADS + 1)
+@pytest.mark.parametrize("n", [9, 12, 16, 17, 40])
+def test_more_trainings_than_physical_cores_share_all(system, n):
+    assert divided(system, [None] * n) == ["0-15"] * n
 
 
 def test_trainings_get_the_cores_next_to_their_gpu(system):
     assert divided(system, ["0", "1", "0", "1"]) == ["0-1,8-9", "4-5,12-13", "2-3,10-11", "6-7,14-15"]
 
 
-def test_where_none_of_ours_lies_next_to_the_gpu_or_nobody_tells_all_are_divided(system, monkeypatch):
-    assert divided(system, ["1", "1"], "0-3") == ["0-1", "2-3"]
-    assert divided(system, ["5", "5"]) == ["0-3,8-11", "4-7,12-15"]
+def test_more_trainings_than_cores_next_to_their_gpus_share_those(system):
+    assert divided(system, ["0", "1"] * 12) == [NODES[0], NODES[1]] * 12
+
+
+def test_cores_that_lie_next_to_no_gpu_of_ours_stay_free_if_each_training_has_one_next_to_its_gpu(system):
+    assert divided(system, ["0"] * 4) == [SIBLINGS[thread] for thread in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "affinity", "expected"),
+    [
+        (["0"] * 5, "divide", ["0-1,8-9", "2,10", "3-4,11-12", "5,13", "6-7,14-15"]),
+        (["1", "1"], "0-3", ["0-1", "2-3"]),  # none is ours
+        (["0", "1"] * 2, "0-3,4", ["0", "1", "2-3", "4"]),  # one is ours, for two
+        (["5", "5"], "divide", [NODES[0], NODES[1]]),  # nobody tells
+        (["0", "5"], "divide", [NODES[0], NODES[1]]),  # of one nobody tells
+    ],
+)
+def test_where_too_few_of_ours_lie_next_to_the_gpus_all_are_divided(system, gpus, affinity, expected):
+    assert [cores.parse(share) for share in divided(system, gpus, affinity)] == [cores.parse(share) for share in expected]
+
+
+def test_without_nvidia_smi_all_are_divided(system, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert divided(system, ["0", "0"]) == ["0-3,8-11", "4-7,12-15"]
+    assert divided(system, ["0", "0"]) == [NODES[0], NODES[1]]
 
 
 def test_a_list_of_cores_is_divided_and_no_other(system):
@@ -84,16 +101,17 @@ def test_a_system_that_does_not_tell_has_cores_of_one_thread(system, tmp_path):
     assert divided(tmp_path / "nothing", [None] * 2) == ["0-7", "8-15"]
 
 
-@given(st.integers(1, 40), st.sets(st.integers(0, THREADS - 1), min_size=1))
-def test_no_core_is_given_twice_or_forgotten_unless_all_are_shared(n, some):
-    physical = [tuple(sorted(group)) for group in {frozenset((core, (core + 8) % 16)) & some for core in some}]
-    shares = cores._shares(sorted(physical), n)
+@given(st.integers(1, 20), st.sets(st.integers(0, THREADS - 1), min_size=1))
+def test_no_core_is_given_twice_or_forgotten_or_split_unless_all_are_shared(n, some):
+    physical = sorted(tuple(sorted(group)) for group in {frozenset((core, (core + 8) % 16)) & some for core in some})
+    shares = cores._shares(physical, n)
+    if n <= len(physical):
+        assert sorted(sum(shares, ())) == sorted(some)
+        assert all(set(core) <= set(share) or not set(core) & set(share) for core in physical for share in shares)
+        assert max(map(len, shares)) <= 2 * (len(physical) // n + 1)
     assert len(shares) == n
     assert all(shares)
-    if n <= len(some):
-        assert sorted(sum(shares, ())) == sorted(some)
-    else:
-        assert shares == [tuple(sorted(some))] * n
+    assert n <= len(physical) or shares == [tuple(sorted(some))] * n
 
 
 @given(st.sets(st.integers(0, 300), min_size=1))

@@ -104,13 +104,16 @@ def test_a_number_that_would_not_fit_into_memory_is_refused_with_the_one_that_do
     assert tried == [(1, "off"), (1, "on"), (4, "off"), (4, "on")]
 
 
-def test_so_is_a_number_that_would_not_fit_into_the_memory_of_a_gpu_in_either_mode():
-    gpu_gb = {"off": 3.0, "on": 1.0}
-    sweeping = sweep(
-        [1, 2, 4], ["off", "on"], lambda n, mode: replace(measured(n, n), gpu_memory_gb=n * gpu_gb[mode]), Room(99, 8)
-    )
-    with pytest.raises(RlhpcError, match=r"4 at once would take about 12\.0 GB of a GPU, and 8\.0 are free: 2 fit"):
-        list(sweeping)
+def test_so_is_one_that_would_not_fit_into_the_memory_of_a_gpu_once_no_mode_is_left():
+    tried, gpu_gb = [], {"off": 3.0, "on": 1.0}
+
+    def measure_one(n, mode):
+        tried.append((n, mode))
+        return replace(measured(n, n), gpu_memory_gb=n * gpu_gb[mode])
+
+    with pytest.raises(RlhpcError, match=r"12 at once would take about 12\.0 GB of a GPU, and 8\.0 are free: 8 fit"):
+        list(sweep([2, 4, 8, 12], ["off", "on"], measure_one, Room(99, 8)))
+    assert tried == [(2, "off"), (2, "on"), (4, "on"), (8, "on")]
 
 
 def test_the_memory_of_a_gpu_is_what_trainings_take_from_it(tmp_path, monkeypatch):
@@ -125,8 +128,10 @@ def test_the_memory_of_a_gpu_is_what_trainings_take_from_it(tmp_path, monkeypatc
     assert found.gpu_memory_gb == pytest.approx(3_000 * 2**20 / 1e9)
 
 
-def test_without_a_gpu_none_of_its_memory_is_taken_and_none_is_missing():
-    assert Room.here([]).gpu_gb == 0.0
+def test_without_a_gpu_or_of_one_that_is_not_told_no_memory_is_taken_and_none_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert Room.here([]).gpu_gb == Room.here(["0"]).gpu_gb == float("inf")
+    assert measure(mix([PPO], 1), ["0"], 1, SETTINGS, seconds=0.5).gpu_memory_gb == 0.0
     assert len(list(sweep([1, 2], ["off"], lambda n, mode: measured(n, n, mode), Room.here([])))) == 2
 
 

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 from rlhpc.training import model, updates
 from rlhpc.training.algos import CLASSES, RANDOM
-from rlhpc.training.learner import begin, learn
+from rlhpc.training.learner import begin, evaluate, learn
 from rlhpc.training.saving import Saver
 from rlhpc.training.settings import TrainSettings
 
@@ -169,21 +169,35 @@ def test_optimizers_that_have_a_fused_step_take_it(cartpole, name, expected):
 # --- weights that are not finite -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("class_name", ["PPO", "A2C", "TD3"])
-def test_weights_that_are_no_longer_finite_end_a_training(tmp_path, make_training, class_name):
-    few = {"PPO": {**SMALL_ROLLOUT, "n_epochs": 1}, "A2C": {}, "TD3": OFF_POLICY}[class_name]
-    explosive = {"class": class_name, **few, "learning_rate": 1e37}
-    training = make_training(env_id="Pendulum-v1", total_timesteps=2_000, hyperparameters=explosive)
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1"])
+@pytest.mark.parametrize("total_timesteps", [32, 2_000])
+def test_an_agent_whose_weights_are_no_longer_finite_raises_where_it_acts_next(tmp_path, make_training, env_id, total_timesteps):
+    """In the next rollout, or in the evaluation at the end."""
+    explosive = {"class": "PPO", **SMALL_ROLLOUT, "n_epochs": 1, "learning_rate": 1e37}
+    training = make_training(env_id=env_id, total_timesteps=total_timesteps, hyperparameters=explosive)
     agent = begin(training, "cpu", "2026-01-01T00:00:00+00:00")
     agent.model.set_logger(Logger(None, []))
-    with pytest.raises(FloatingPointError, match=r"no longer finite numbers after 1,\d{3} agent steps; a lower learning_rate"):
-        learn(agent, 2_000, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
+
+    def carry_out():
+        learn(agent, total_timesteps, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
+        evaluate(agent, 1)
+
+    with pytest.raises(ValueError, match="Expected parameter"):
+        carry_out()
+    assert agent.timesteps <= 64
 
 
-def test_so_they_do_at_the_end_of_a_short_one(tmp_path, make_training):
-    explosive = {"class": "A2C", "learning_rate": 1e38}
-    training = make_training(env_id="Pendulum-v1", total_timesteps=100, hyperparameters=explosive)
-    agent = begin(training, "cpu", "2026-01-01T00:00:00+00:00")
-    agent.model.set_logger(Logger(None, []))
-    with pytest.raises(FloatingPointError, match="after 100 agent steps"):
-        learn(agent, 100, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
+def test_distributions_are_checked_again_behind_an_update_that_fails(pendulum, monkeypatch):
+    built = model.build({"class": "PPO", **SMALL_ROLLOUT}, pendulum, seed=1, device="cpu")
+    monkeypatch.setattr(built, "train", lambda: torch.distributions.Normal(float("nan"), 1.0) and 1 / 0)
+    updates.trim(built)
+    with pytest.raises(ZeroDivisionError):
+        built.train()
+    with pytest.raises(ValueError, match="Expected parameter"):
+        torch.distributions.Normal(float("nan"), 1.0)
+
+
+def test_the_line_search_of_trpo_is_checked(pendulum):
+    built = model.build({"class": "TRPO", **SMALL_ROLLOUT}, pendulum, seed=1, device="cpu")
+    updates.trim(built)
+    assert "train" not in vars(built)

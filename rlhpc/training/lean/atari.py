@@ -66,9 +66,11 @@ class Game:
         The seed that it is loaded with.
     """
 
+    _loaded_with: int | None = None  # as soon as it is used; and of a game that was saved before there was such a thing
+
     def __init__(self, env: AtariEnv, loaded_with: int) -> None:
         self._env = env
-        self._loaded_with: int | None = loaded_with  # None as soon as it is used
+        self._loaded_with = loaded_with
         self._tape = Tape(env)
         self._episode = Episode()
         meanings = env.get_action_meanings()

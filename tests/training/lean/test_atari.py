@@ -7,6 +7,7 @@ from ale_py.env import AtariEnv
 from rlhpc.training import registry  # noqa: F401  # registers the games
 from rlhpc.training.envs import make_vec
 from rlhpc.training.lean import atari
+from rlhpc.training.lean.atari import Game
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,14 @@ def test_a_game_is_loaded_once(monkeypatch):
     assert loads == vec.get_attr("unwrapped")
     vec.reset()
     assert len(loads) == 2
+
+
+def test_a_game_that_was_saved_before_it_knew_its_seed_goes_on():
+    vec = make_vec("PongNoFrameskip-v4", {}, n_envs=1, seed=3, training=True)
+    vec.reset()
+    (game,) = vec.unwrapped._games
+    state = game.__getstate__()
+    del state["_loaded_with"]
+    again = Game.__new__(Game)
+    vars(again).update(state)
+    again._restart(None)

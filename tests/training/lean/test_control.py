@@ -2,6 +2,10 @@
 
 import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
 
+import json
+import subprocess
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -51,3 +55,44 @@ def test_what_is_no_task_of_the_suite_or_steps_in_a_way_of_its_own_does_not_fit(
     other = task()
     monkeypatch.setattr(type(other._env.physics), "step", lambda *_: None)
     assert not control.fits(other)
+
+
+# --- names of elements -----------------------------------------------------------------------------------------------------
+
+LOOK_UP = """
+import json, sys
+import rlhpc.training.registry
+import gymnasium
+if sys.argv[1] == "ours":
+    import rlhpc.training.lean.control
+env = gymnasium.make("dm_control/reacher-easy-v0")
+named = env.unwrapped._env.physics.named
+KEYS = [
+    "wrist", ["wrist"], ["wrist", "shoulder"], [["wrist"], ["shoulder"]], ("wrist", 0), (["wrist", "shoulder"], 0),
+    "finger", ("finger", "x"), ("finger", ["x", "x"]), ("finger", slice(0, 2)), (["finger", "target"], ["x", "z"]),
+    0, [0, 1], -1, slice(None), (slice(None), 0), (),
+    "nobody", ["nobody"], ("finger", "nobody"), ("finger", "x", 0), "", None, Ellipsis, [],
+]
+FIELDS = {"qpos": named.data, "qvel": named.data, "geom_xpos": named.data, "xmat": named.data, "geom_size": named.model}
+found = {}
+for field, table in FIELDS.items():
+    for key in KEYS:
+        for _ in range(2):  # the second time it is known
+            try:
+                told = getattr(table, field)[key].tolist()
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+            found.setdefault(f"{field} {key}", []).append(told)
+print(json.dumps(found))
+"""
+
+
+def test_elements_are_found_by_their_names_as_dm_control_finds_them():
+    """In processes of their own: ours holds for all of a process."""
+    ours, theirs = (
+        json.loads(subprocess.run([sys.executable, "-c", LOOK_UP, who], capture_output=True, text=True, check=True).stdout)
+        for who in ("ours", "theirs")
+    )
+    assert ours == theirs
+    assert any("nobody" in str(told) for told in theirs.values())
+    assert sum(not isinstance(told[0], str) for told in theirs.values()) > 40
