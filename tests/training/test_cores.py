@@ -141,11 +141,11 @@ def test_trainings_run_where_they_are_told(tmp_path, monkeypatch, make_training,
     (tmp_path / "where.py").write_text(WHERE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("WHERE", str(tmp_path))
-    trainings = [make_training(env_id="where:Where-v0", seed=seed) for seed in range(2)]
+    trainings = [make_training(env_id="where:Where-v0", seed=seed) for seed in (10, 20)]
     ours = sorted(os.sched_getaffinity(0))
     store = Store(tmp_path / "logs")
     supervise(trainings, places((), 2, cores.spell(frozenset(ours[:2]))), store, TrainSettings("test", "cpu"), listen())
-    found = {(tmp_path / f"{seed}.cores").read_text() for seed in range(2)}
+    found = {(tmp_path / f"{seed}.cores").read_text() for seed in (10, 20)}
     assert found == {str([core]) for core in ours[:2]} if len(ours) > 1 else {str(ours)}
 
 
