@@ -757,7 +757,7 @@ def test_a_lease_that_is_lost_while_all_stop_leaves_the_training_stopped(tmp_pat
 
 def test_each_training_sees_the_gpu_of_its_place_alone(tmp_path, make_training, settings, listen):
     store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
-    supervise(trainings, ["5", "7"], store, settings, listen())
+    supervise(trainings, places(["5", "7"], 1), store, settings, listen())
     assert [store.read(training).device["visible_gpus"] for training in trainings] == ["5", "7"]
 
 
