@@ -11,7 +11,8 @@ examples:
 Trainings are the grid's own, of each kind as many as it takes of the grid's time, with rollouts of at most 128 steps and without
 evaluations; nothing of them is kept. With GPUs each number is measured with and without CUDA MPS, where that can be had. A number
 that would not fit into the free memory of this machine (of which a job may have a part only) or of a GPU, by what the one before
-it took, is not tried, and ends the measuring. Best is the smallest number that gives 95 % of the most steps per second.
+it took, is not tried; nor is any larger one in that mode. Best is the smallest number that gives 95 % of the most steps per
+second.
 
 --write FILE writes packing.trainings_per_gpu, packing.mps, packing.affinity if it is not any, and slurm.memory_gb_per_training (a
 quarter more than was measured); a file that is there is not replaced.

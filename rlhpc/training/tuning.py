@@ -239,20 +239,15 @@ class Room:
         """Return what is free now."""
         return cls(psutil.virtual_memory().available / 1e9, min(_free_gb(gpus), default=math.inf))
 
-    def refuse(self, n: int, found: Measured) -> None:
-        """Refuse a number of trainings on each GPU that would not fit, by what another number took.
-
-        Raises
-        ------
-        RlhpcError
-            With the number that fits.
-        """
+    def fault(self, n: int, found: Measured) -> str:
+        """Say why a number of trainings on each GPU would not fit, by what another number took; empty if it would."""
         taken = [(found.memory_gb, self.host_gb, "GB"), (found.gpu_memory_gb, self.gpu_gb, "GB of a GPU")]
         for took, free, what in taken:
             each = took / found.trainings_per_gpu
             if each * n > free:
                 fit = int(free / each)
-                raise RlhpcError(f"{n} at once would take about {each * n:.1f} {what}, and {free:.1f} are free: {fit} fit.")
+                return f"{n} at once would take about {each * n:.1f} {what}, and {free:.1f} are free: {fit} fit."
+        return ""
 
 
 def sweep(
@@ -275,20 +270,14 @@ def sweep(
     RlhpcError
         If trainings fail, or so many more would not fit in any mode.
     """
-    before: dict[str, Measured] = {}  # by mode
-    going_on = list(modes)
+    before: dict[str, Measured | None] = dict.fromkeys(modes)
     for n in counts:
-        for mode in list(going_on):
-            try:
-                if mode in before:
-                    room.refuse(n, before[mode])
-            except RlhpcError:
-                going_on.remove(mode)
-                if not going_on:
-                    raise
-            else:
-                before[mode] = measure_one(n, mode)
-                yield before[mode]
+        faults = {mode: room.fault(n, found) if found else "" for mode, found in before.items()}
+        if all(faults.values()):
+            raise RlhpcError(next(reversed(faults.values())))
+        for mode in [mode for mode, fault in faults.items() if not fault]:
+            before[mode] = found = measure_one(n, mode)
+            yield found
 
 
 def knee(found: Sequence[Measured]) -> Measured:

@@ -1,6 +1,7 @@
 """Small real trainings, and a listener that remembers."""
 
 import pytest
+from stable_baselines3.common.env_util import make_vec_env
 
 from rlhpc.records import Training
 from rlhpc.training.settings import TrainSettings
@@ -61,6 +62,20 @@ def make_training():
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def cartpole():
+    env = make_vec_env("CartPole-v1", n_envs=2, seed=1)
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def pendulum():
+    env = make_vec_env("Pendulum-v1", n_envs=1, seed=1)
+    yield env
+    env.close()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,7 +6,6 @@ import torch
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 
@@ -17,20 +16,6 @@ VECTOR = spaces.Box(-1.0, 1.0, (4,), np.float32)
 FRAMES_FIRST, FRAMES_LAST = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Box(0, 255, (84, 84, 4), np.uint8)
 DICT = spaces.Dict({"position": VECTOR, "velocity": VECTOR})
 TRAINED = sorted(CLASSES.keys() - {RANDOM})
-
-
-@pytest.fixture(scope="module")
-def cartpole():
-    env = make_vec_env("CartPole-v1", n_envs=2, seed=1)
-    yield env
-    env.close()
-
-
-@pytest.fixture(scope="module")
-def pendulum():
-    env = make_vec_env("Pendulum-v1", n_envs=1, seed=1)
-    yield env
-    env.close()
 
 
 def build(env, seed=1, **hyperparameters):

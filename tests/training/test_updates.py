@@ -7,7 +7,6 @@ import weakref
 
 import pytest
 import torch
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
 
 from rlhpc.training import model, updates
@@ -81,20 +80,6 @@ def test_training_does_not_wait_for_the_compiler_of_torch(trimmed, as_delivered)
 
 
 # --- what is left out ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def cartpole():
-    env = make_vec_env("CartPole-v1", n_envs=2, seed=1)
-    yield env
-    env.close()
-
-
-@pytest.fixture(scope="module")
-def pendulum():
-    env = make_vec_env("Pendulum-v1", n_envs=1, seed=1)
-    yield env
-    env.close()
 
 
 @pytest.mark.parametrize(("class_name", "n"), [("PPO", 1), ("DQN", 1), ("SAC", 3), ("TD3", 2)])
