@@ -140,7 +140,6 @@ def test_trainings_run_where_they_are_told(tmp_path, monkeypatch, make_training,
     """By the kernel's word, as an environment of theirs reports it."""
     (tmp_path / "where.py").write_text(WHERE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("WHERE", str(tmp_path))
     trainings = [make_training(env_id="where:Where-v0", seed=seed) for seed in (10, 20)]
     ours = sorted(os.sched_getaffinity(0))
     store = Store(tmp_path / "logs")
@@ -158,7 +157,7 @@ from gymnasium.envs.classic_control import CartPoleEnv
 class Where(CartPoleEnv):
     def reset(self, *, seed=None, options=None):
         if seed is not None and seed < 1_000:
-            (Path(os.environ["WHERE"]) / f"{seed}.cores").write_text(str(sorted(os.sched_getaffinity(0))))
+            Path(__file__).with_name(f"{seed}.cores").write_text(str(sorted(os.sched_getaffinity(0))))
         return super().reset(seed=seed, options=options)
 
 gymnasium.register("Where-v0", Where, max_episode_steps=20)
