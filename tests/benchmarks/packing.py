@@ -12,7 +12,10 @@ pool          multiprocessing.Pool of N spawned processes, each with the threads
 one thread    N spawned processes of one thread each, SB3's environments
 ours          `rlhpc.training.node.supervise`: forked from a server that has imported everything once, one thread each, lean
               environments; on a GPU, in turn
-ours, MPS     the same at the same time, through CUDA MPS; with --device cuda alone
+ours, MPS     the same at the same time, through CUDA MPS
+ours, alone   one training instead of N
+
+The last two are measured with --device cuda only.
 
 on two workloads: PPO on pendulum (DeepMind Control), with rollouts of 8 x 64 steps instead of 8 x 2048 and all else as shipped,
 so that a step costs the same and whole rollouts fit into a minute; and A2C on Ms Pacman as shipped.
@@ -20,6 +23,8 @@ so that a step costs the same and whole rollouts fit into a minute; and A2C on M
 steps/s       agent steps of all trainings, over whole rollouts and their updates, from each one's second rollout on
 seconds       from the start of the command until the last training steps
 MB            proportional set size of the whole tree, in which a page that k processes share counts 1/k in each
+GPU %, MB     how much of the measured time the GPU ran anything, mean of what nvidia-smi tells twice a second; and the most
+              memory that was taken of it, less what was before
 
 --growth measures ours alone for 1, 2, 4, 8, 12 and 24 trainings. A ratio above 1 is in favour of what we do.
 """
@@ -32,6 +37,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -124,15 +130,17 @@ def ours(workload, n, device, folder, mps="off"):
         supervise(trainings(workload, n), places(gpus, n), Store(folder), settings, Progress(n), sharing=sharing)
 
 
-WAYS = {"pool": pool, "one thread": one_thread, "ours": ours, "ours, MPS": functools.partial(ours, mps="on")}
+WAYS = {"pool": pool, "one thread": one_thread, "ours": ours, "ours, MPS": functools.partial(ours, mps="on"), "ours, alone": ours}
+WITH_GPU = ("ours, MPS", "ours, alone")
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------------
 
 
 def measure(way, workload, n, seconds, device):
-    """Carry out N trainings in one way; return steps per second, seconds until all have stepped, and megabytes."""
-    with tempfile.TemporaryDirectory(prefix="rlhpc-packing-") as made:
+    """Carry out N trainings in one way; return what the columns show of it."""
+    n = 1 if way == "ours, alone" else n
+    with tempfile.TemporaryDirectory(prefix="rlhpc-packing-") as made, Gpu(device) as gpu:
         folder, marks, log = Path(made, "results"), Path(made, "marks"), Path(made, "log")
         marks.write_bytes(bytes(8 * 6 * n))
         path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -142,58 +150,98 @@ def measure(way, workload, n, seconds, device):
         with log.open("w") as stream:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT)
         try:
-            return _watch(process, marks, n, seconds, started, log)
+            return _watch(process, marks, n, seconds, started, log, gpu)
         finally:
             kill_tree(process)
 
 
-def _watch(process, path, n, seconds, started, log):
+def _watch(process, path, n, seconds, started, log, gpu):
     """Wait until all have learned, and then for some seconds, or longer until each has made two rollouts more."""
     import numpy as np  # noqa: PLC0415  # not in what is measured
 
     marks = np.memmap(path, np.float64, "r").reshape(n, 6)
-    end, used = None, 0.0
+    end, used, began = None, 0.0, 0.0
     deadline = time.time() + SECONDS_TO_START + seconds
     while end is None or time.time() < end or (marks[:, 5] < 4).any():
         if process.poll() is not None or time.time() > deadline:
             raise SystemExit(f"the trainings do not go on:\n{log.read_text()[-4000:]}")
         if end is None and (marks[:, 5] >= 2).all():
-            end, used = time.time() + seconds, megabytes(process.pid)
+            used, began = megabytes(process.pid), time.time()
+            end = began + seconds
         time.sleep(0.2)
     rates = (marks[:, 4] - marks[:, 2]) / (marks[:, 3] - marks[:, 1])
-    return float(rates.sum()), float(marks[:, 0].max() - started), used
+    return float(rates.sum()), float(marks[:, 0].max() - started), used, *gpu.since(began)
+
+
+class Gpu:
+    """What nvidia-smi tells of the first GPU, twice a second; nothing without one."""
+
+    def __init__(self, device):
+        self._watcher = None
+        self._readings = []  # when, percent, MiB
+        if device == "cuda":
+            query = "--query-gpu=utilization.gpu,memory.used"
+            command = ["nvidia-smi", "--id=0", query, "--format=csv,noheader,nounits", "--loop-ms=500"]
+            self._watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self._watcher.stdout:
+            self._readings.append((time.time(), *map(float, line.split(","))))
+
+    def since(self, began):
+        """Return the mean use in percent since then, and the most memory taken, MiB, beyond what was taken at first."""
+        seen = [reading for reading in self._readings if reading[0] >= began]
+        if not seen:
+            return float("nan"), float("nan")
+        return statistics.fmean(each[1] for each in seen), max(each[2] for each in seen) - self._readings[0][2]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._watcher:
+            self._watcher.kill()
+            self._watcher.wait()
 
 
 def compare(args):
     """Print all ways side by side for each workload."""
     for workload in args.workloads:
-        ways = args.ways or [way for way in WAYS if args.device == "cuda" or "MPS" not in way]
+        ways = args.ways or [way for way in WAYS if args.device == "cuda" or way not in WITH_GPU]
         found = {way: [] for way in ways}
         for _ in range(args.repeat):
             for way in ways:
                 found[way].append(measure(way, workload, args.n, args.seconds, args.device))
         medians = {way: [statistics.median(values) for values in zip(*each, strict=True)] for way, each in found.items()}
         print(f"\n{workload}: {args.n} at once, {_machine(args.device)}, median of {args.repeat}")
-        print(f"{'':12s} {'steps/s':>8s} {'seconds':>8s} {'MB':>7s}   ours: {'steps/s':>8s} {'seconds':>8s} {'MB':>6s}")
+        print(
+            f"{'':12s} {'steps/s':>8s} {'seconds':>8s} {'MB':>7s} {'GPU %':>6s} {'MB':>7s}"
+            f"   ours: {'steps/s':>8s} {'seconds':>8s} {'MB':>6s}"
+        )
         best = medians.get("ours", (float("nan"),) * 3)
-        for way, (rate, seconds, used) in medians.items():
+        for way, (rate, seconds, used, percent, taken) in medians.items():
             ratios = f"{best[0] / rate:7.2f}x {seconds / best[1]:7.2f}x {used / best[2]:5.2f}x"
-            print(f"{way:12s} {rate:8.0f} {seconds:8.1f} {used:7.0f}         {ratios}", flush=True)
+            print(f"{way:12s} {rate:8.0f} {seconds:8.1f} {used:7.0f} {percent:6.0f} {taken:7.0f}         {ratios}", flush=True)
 
 
 def grow(args):
     """Print how ours grows with the number of trainings."""
     for workload in args.workloads:
         print(f"\n{workload}, ours, {_machine(args.device)}")
-        print(f"{'trainings':>9s} {'steps/s':>8s} {'of peak':>8s} {'each':>7s} {'MB':>7s}")
+        print(f"{'trainings':>9s} {'steps/s':>8s} {'of peak':>8s} {'each':>7s} {'MB':>7s} {'GPU %':>6s} {'MB':>7s}")
         found = {n: measure("ours", workload, n, args.seconds, args.device) for n in GROWTH}
         peak = max(rate for rate, *_ in found.values())
-        for n, (rate, _, used) in found.items():
-            print(f"{n:9d} {rate:8.0f} {rate / peak:7.0%} {rate / n:7.0f} {used:7.0f}", flush=True)
+        for n, (rate, _, used, percent, taken) in found.items():
+            print(f"{n:9d} {rate:8.0f} {rate / peak:7.0%} {rate / n:7.0f} {used:7.0f} {percent:6.0f} {taken:7.0f}", flush=True)
 
 
 def _machine(device):
-    return f"{device}, {len(os.sched_getaffinity(0))} cores, load before {os.getloadavg()[0]:.1f}"
+    name = "no GPU"
+    if device == "cuda":
+        command = ["nvidia-smi", "--id=0", "--query-gpu=name", "--format=csv,noheader"]
+        name = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return f"{time.strftime('%F')}, {name}, {len(os.sched_getaffinity(0))} cores, load before {os.getloadavg()[0]:.1f}"
 
 
 def parser():
