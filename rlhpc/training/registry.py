@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import sys
 from collections.abc import Iterable
 
 # Training never renders: without GL the import of MuJoCo is twice as fast and needs no driver. A user's own value wins.
@@ -11,7 +13,9 @@ os.environ.setdefault("MUJOCO_GL", "disabled")
 
 import ale_py
 import gymnasium
-import shimmy
+
+with contextlib.redirect_stdout(sys.stderr):  # where it prints what it cannot register; standard output holds answers
+    import shimmy
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 

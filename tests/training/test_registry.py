@@ -130,3 +130,10 @@ def test_an_environment_in_which_no_agent_can_act_is_refused(observations, actio
             registry.action_space("Odd-v0")
     finally:
         del gymnasium.registry["Odd-v0"]
+
+
+def test_what_shimmy_says_of_environments_that_it_cannot_register_leaves_standard_output_alone():
+    program = "import sys; sys.modules['labmaze'] = None; import rlhpc.training.registry"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "locomotion" in done.stderr
+    assert done.stdout == ""
