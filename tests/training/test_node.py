@@ -26,7 +26,7 @@ from rlhpc.training import node, process
 from rlhpc.training.checkpoint import Checkpoints, verify
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.node import supervise
-from rlhpc.training.places import places
+from rlhpc.training.places import Place, places
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
 
@@ -780,6 +780,21 @@ def test_a_training_that_keeps_killing_its_neighbours_gpu_runs_alone(tmp_path, f
     assert failed is culprit
     assert attempts_of(store, victim) == [(1, "gpu"), (2, "gpu")]
     assert attempts_of(store, culprit) == [(1, "gpu"), (2, "gpu"), (3, "gpu"), (4, "gpu")]  # twice alone
+
+
+def test_a_training_that_runs_alone_on_a_gpu_runs_on_the_cores_of_all_its_places(tmp_path, faulty, settings, listen):
+    culprit = faulty(
+        """
+        (HERE / f"{len(list(HERE.glob('*.cores')))}.cores").write_text(str(sorted(os.sched_getaffinity(0))))
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        """
+    )
+    ours = sorted(os.sched_getaffinity(0))
+    shares = [(ours[0],), (ours[-1],)]
+    supervise([culprit], [Place("0", share) for share in shares], Store(tmp_path / "logs"), settings, listen())
+    found = [path.read_text() for path in sorted(tmp_path.rglob("*.cores"))]
+    assert {*found[:2]} <= {str([*share]) for share in shares}
+    assert found[2:] == [str(sorted({ours[0], ours[-1]}))] * 2
 
 
 # --- order and records ------------------------------------------------------------------------------------------------
