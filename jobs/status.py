@@ -3,7 +3,8 @@
 examples:
   python jobs/status.py logs/thesis
   python jobs/status.py logs/thesis --watch
-      the same, painted again every few seconds; Ctrl-C ends it and nothing else
+      a view of the whole terminal, painted again every few seconds; Ctrl-C ends it and nothing else. Elsewhere than on a
+      terminal: the text again whenever something has changed
   python jobs/status.py logs/thesis --json
 
 Reads files and Slurm's queue, and changes nothing: it works on a read-only folder. Slurm is asked once in 30 seconds at most,
@@ -25,6 +26,7 @@ states:
   groups      one for each benchmark and algorithm: {benchmark, algo, counts, steps_per_second, percent, expected_end,
               at_the_latest}; of those that run: their speed together, their mean progress, the last expected end
   total       the same of all, without the names
+  nodes       one for each GPU (or the cores of a node) on which something runs: {host, gpu, jobs, n_running, steps_per_second}
   trainings   one for each of grid.json: {name, state, reason, path, timesteps, percent, steps_per_second, expected_end,
               at_the_latest, job, starts_at, slow, failure, progress}; at_the_latest: a rule may end it before;
               starts_at: when Slurm expects its job to start, in local time,
@@ -48,16 +50,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rlhpc import command
 from rlhpc.cluster.recent import RecentQueue, cache_folder
 from rlhpc.results.store import Store
 from rlhpc.status.look import Looker
 from rlhpc.status.overview import Group, Overview
-from rlhpc.status.screen import Screen
 from rlhpc.status.state import State, TrainingStatus
 from rlhpc.status.text import describe
+from rlhpc.status.view import on_terminal, terminal
 
 WATCH_SECONDS = 3.0  # between two looks: trainings tell of themselves every 30 seconds, each at its own time
 
@@ -78,28 +80,22 @@ def main(args: argparse.Namespace) -> None:
         if not args.watch:
             command.answer(args, _data(shown), describe(shown))
             return
-        _watch(looker, shown, _show_on_terminal() if sys.stdout.isatty() and not args.json else _show_changes(args))
+        console = None if args.json else terminal(sys.stdout)
+        if console is None:
+            _watch(looker, shown, _show_changes(args))
+        with on_terminal(console) as show:
+            _watch(looker, shown, show)
     except KeyboardInterrupt:
         if not args.watch:  # else it is the way to end it
             raise
 
 
-def _watch(looker: Looker, shown: Overview, show: Callable[[Overview], None]) -> None:
+def _watch(looker: Looker, shown: Overview, show: Callable[[Overview], None]) -> NoReturn:
     """Show an overview, and look again, until interrupted."""
     while True:
         show(shown)
         time.sleep(WATCH_SECONDS)
         shown = looker.look()
-
-
-def _show_on_terminal() -> Callable[[Overview], None]:
-    """Paint each overview over the one before."""
-    screen = Screen(sys.stdout)
-
-    def show(shown: Overview) -> None:
-        screen.show(describe(shown), f"{shown.at.astimezone():%H:%M:%S}; Ctrl-C ends this view, and nothing else")
-
-    return show
 
 
 def _show_changes(args: argparse.Namespace) -> Callable[[Overview], None]:
@@ -128,6 +124,7 @@ def _data(shown: Overview) -> dict[str, Any]:
         "counts": shown.total.counts,
         "groups": [{"benchmark": group.benchmark, "algo": group.algo, **_group(group)} for group in shown.groups],
         "total": _group(shown.total),
+        "nodes": [dataclasses.asdict(part) for part in shown.nodes],
         "trainings": [_training(each) for each in shown.trainings],
         "slurm": {"age_seconds": shown.queue.age_seconds, "fault": shown.queue.fault},
         "grid_fault": shown.grid_fault,

@@ -52,6 +52,7 @@ HOMES = {
     "wandb": "rlhpc/training/tracking.py",
     "matplotlib": "rlhpc/report/figures/",
     "jinja2": "rlhpc/report/",
+    "rich": "rlhpc/status/view.py",
 }
 
 

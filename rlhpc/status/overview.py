@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rlhpc.status.nodes import NodePart, nodes
 from rlhpc.status.state import Queue, State, TrainingStatus
 
 SLOW_RATIO = 0.5  # of the median speed of its kind; packed neighbours and their phases alone make up for less than half
@@ -63,6 +64,8 @@ class Overview:
     groups : tuple of Group
         By benchmark and algorithm.
     total : Group
+    nodes : tuple of NodePart
+        On which something runs.
     queue : Queue
     grid_fault : str
         Why grid.json proves nothing; blank if it is sound.
@@ -73,6 +76,7 @@ class Overview:
     trainings: tuple[TrainingStatus, ...]
     groups: tuple[Group, ...]
     total: Group
+    nodes: tuple[NodePart, ...]
     queue: Queue
     grid_fault: str
 
@@ -88,7 +92,7 @@ def overview(folder: Path, at: dt.datetime, found: Iterable[TrainingStatus], que
     for each in trainings:
         kinds[each.kind].append(each)
     groups = tuple(_group(*kind, members) for kind, members in sorted(kinds.items()))
-    return Overview(folder, at, trainings, groups, _group("", "", trainings), queue, grid_fault)
+    return Overview(folder, at, trainings, groups, _group("", "", trainings), nodes(trainings), queue, grid_fault)
 
 
 def _group(benchmark: str, algo: str, members: Sequence[TrainingStatus]) -> Group:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from rlhpc.results.missing import count
+from rlhpc.status.nodes import NodePart
 from rlhpc.status.overview import Group, Overview
 from rlhpc.status.state import Queue, State, TrainingStatus
 
@@ -22,17 +23,18 @@ def describe(shown: Overview) -> str:
     lines = [
         str(shown.folder),
         f"{count(shown.total.n, 'training')}: {_counts(shown.total)}",
-        *_running(shown.total, shown.at),
-        _slurm(shown.queue),
+        *pace(shown),
+        slurm(shown.queue),
         *([shown.grid_fault] if shown.grid_fault else []),
         "",
         *_table([*shown.groups, *([shown.total] if len(shown.groups) > 1 else [])], shown.at),
         *_legend(shown),
-        *_reasons("waiting", shown.of(State.WAITING)),
-        *_reasons("stopped, to be continued", shown.of(State.STOPPED)),
+        *_named("running", [[_where(part)] for part in shown.nodes]),
+        *_named("waiting", [[line] for line in reasons(shown.of(State.WAITING))]),
+        *_named("stopped, to be continued", [[line] for line in reasons(shown.of(State.STOPPED))]),
         *_named("failed", list(_failures(shown.of(State.FAILED)))),
         *_named("damaged", [[f"{each.name}: {each.reason}"] for each in shown.of(State.DAMAGED)]),
-        *_reasons("silent", shown.of(State.SILENT)),
+        *_named("silent", [[line] for line in reasons(shown.of(State.SILENT))]),
         *_named("worth a look", [[_slow(each, shown.at)] for each in shown.trainings if each.slow]),
     ]
     return "\n".join(lines)
@@ -42,14 +44,15 @@ def _counts(group: Group) -> str:
     return ", ".join(f"{n:,} {state}" for state, n in group.counts.items() if n) or "none"
 
 
-def _running(total: Group, now: dt.datetime) -> Iterator[str]:
+def pace(shown: Overview) -> Iterator[str]:
     """Say how fast the grid goes, and when what runs is expected to have learned."""
+    total = shown.total
     if total.steps_per_second is not None:
-        ends = f"; the last is expected to end at {_when(total.ends_at, now)}" if total.ends_at else ""
+        ends = f"; the last is expected to end at {_when(total.ends_at, shown.at)}" if total.ends_at else ""
         yield f"{total.counts[State.RUNNING]:,} running: {total.steps_per_second:,.0f} steps/s together{ends}"
 
 
-def _slurm(queue: Queue) -> str:
+def slurm(queue: Queue) -> str:
     """Say what Slurm was asked."""
     if queue.fault:
         return f"Slurm's queue is not known ({queue.fault}); all else is as the files tell"
@@ -66,7 +69,7 @@ def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
     rows = [_row(group, states) for group in groups]
     if any(group.counts[State.RUNNING] for group in groups):
         header += ["steps/s", "%", "ends"]
-        rows = [[*row, *_speed(group, now)] for row, group in zip(rows, groups, strict=True)]
+        rows = [[*row, *speed(group, now)] for row, group in zip(rows, groups, strict=True)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return ["  ".join(_aligned(row, widths)).rstrip() for row in [header, *rows]]
 
@@ -86,15 +89,20 @@ def _row(group: Group, states: Sequence[State]) -> list[str]:
     return [group.benchmark or "all", group.algo, *cells]
 
 
-def _speed(group: Group, now: dt.datetime) -> list[str]:
+def speed(group: Group, now: dt.datetime) -> list[str]:
     """Return how fast, how far and until when the trainings of a group run."""
     if not group.counts[State.RUNNING]:
         return ["", "", ""]
     return [
-        "?" if group.steps_per_second is None else f"{group.steps_per_second:,.0f}",
+        rate(group.steps_per_second),
         "?" if group.percent is None else f"{group.percent:.0f}",
         "" if group.ends_at is None else _when(group.ends_at, now) + (" at the latest" if group.at_the_latest else ""),
     ]
+
+
+def rate(steps_per_second: float | None) -> str:
+    """Spell a speed; a question mark where it is not known yet."""
+    return "?" if steps_per_second is None else f"{steps_per_second:,.0f}"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
@@ -112,13 +120,13 @@ def _when(ends_at: dt.datetime | None, now: dt.datetime) -> str:
     return f"{there:%H:%M}" if there.date() == here.date() else f"{there:%a %d %b %H:%M}"
 
 
-def _reasons(heading: str, members: Iterable[TrainingStatus]) -> list[str]:
-    """Say how many trainings wait, or have stopped, for each reason."""
+def reasons(members: Iterable[TrainingStatus]) -> list[str]:
+    """Say how many trainings wait, or have stopped, for each reason; the most frequent reason first."""
     by_reason: dict[str, list[TrainingStatus]] = defaultdict(list)
     for each in members:
         by_reason[each.reason].append(each)
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    return _named(heading, [[_reason(reason, of_it)] for reason, of_it in ordered])
+    return [_reason(reason, of_it) for reason, of_it in ordered]
 
 
 def _reason(reason: str, members: Sequence[TrainingStatus]) -> str:
@@ -133,6 +141,13 @@ def _reason(reason: str, members: Sequence[TrainingStatus]) -> str:
         [f"expected start {starts[0].replace('T', ' ')}, earlier if other jobs end before their time limits"] if starts else []
     )
     return f"{who}: {reason}" + (f" ({'; '.join(beside)})" if beside else "")
+
+
+def _where(part: NodePart) -> str:
+    """Say what runs on a GPU, or on the cores of a node."""
+    where = f"on {part.host}, " + (f"GPU {part.gpu}" if part.gpu else "cores")
+    jobs = f" (job {', '.join(part.jobs)})" if part.jobs else ""
+    return f"{where}{jobs}: {count(part.n_running, 'training')}, {rate(part.steps_per_second)} steps/s"
 
 
 def _numbers(job: str) -> list[int]:

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -258,9 +259,12 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert told["timesteps"] == told["progress"]["timesteps"] > 0
     assert told["expected_end"] > answer["at"]
     assert told["progress"]["host"] == os.uname().nodename
+    (part,) = answer["nodes"]
+    assert (part["host"], part["gpu"], part["jobs"], part["n_running"]) == (os.uname().nodename, "", [], 2)
     shown = run(folder).stdout
     assert "2 running: " in shown
     assert "steps/s together; the last is expected to end at " in shown
+    assert f"on {os.uname().nodename}, cores: 2 trainings, " in shown
 
     launch.kill()
     launch.wait()
@@ -313,16 +317,20 @@ def test_elsewhere_than_on_a_terminal_it_prints_plain_text_and_nothing_twice(wat
     assert "\x1b" not in path.read_text()
 
 
-def test_on_a_terminal_it_paints_over_what_was_there(watch, store):
+def test_on_a_terminal_it_paints_a_view_of_all_of_it_and_leaves_it_as_it_was(watch, store):
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 100))
     process = watch(stdout=theirs)
     os.close(theirs)
     painted = b""
-    while painted.count(b"\x1b[H") < 3:  # cleared, and painted twice
+    while painted.count(b"Ctrl-C ends this view") < 2:
         painted += os.read(ours, 4096)
     process.send_signal(signal.SIGINT)
+    while b"\x1b[?1049l" not in painted:  # back from the alternate screen
+        painted += os.read(ours, 4096)
     _, errors = process.communicate(timeout=30)
     os.close(ours)
     assert (process.returncode, errors) == (0, "")
-    assert painted.count(b"8 trainings: 2 done") >= 2
-    assert b"Ctrl-C ends this view" in painted
+    assert painted.startswith(b"\x1b[?1049h")
+    for words in (b"2 done", b"ValueError: boom (1 attempt); to do: Mend it.", b"behind jobs of higher priority"):
+        assert painted.count(words) >= 2

@@ -1,14 +1,11 @@
 """How trainings are counted, and which are called slow; and how that is said."""
 
 import datetime as dt
-import io
 from pathlib import Path
 
 import pytest
 
-from rlhpc.status import screen
 from rlhpc.status.overview import overview
-from rlhpc.status.screen import Screen
 from rlhpc.status.state import Failure, Queue, State, TrainingStatus
 from rlhpc.status.text import LINES_SHOWN, describe
 
@@ -171,19 +168,3 @@ def test_an_end_on_another_day_says_which(show, running, now):
 
 def test_a_fault_of_the_grid_is_told(show):
     assert "'grid.json' is missing" in describe(show(grid_fault="'grid.json' is missing"))
-
-
-# --- on a terminal
-
-
-def test_a_screen_shows_as_much_as_it_has_room_for(monkeypatch):
-    monkeypatch.setattr(screen.shutil, "get_terminal_size", lambda: (20, 6))
-    stream = io.StringIO()
-    painted = Screen(stream)
-    painted.show("a" * 30 + "\nb", "footer")
-    assert stream.getvalue() == "\x1b[H\x1b[J\x1b[H" + "a" * 17 + "...\x1b[K\nb\x1b[K\nfooter\x1b[K\n\x1b[J"
-    stream.truncate(0)
-    stream.seek(0)
-    painted.show("\n".join("abcdefgh"), "footer")
-    lines = stream.getvalue().removeprefix("\x1b[H").removesuffix("\x1b[J").splitlines()
-    assert [line.removesuffix("\x1b[K") for line in lines] == ["a", "b", "c", "... 5 more lines:...", "footer"]

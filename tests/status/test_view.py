@@ -1,0 +1,149 @@
+"""The view on a terminal: what needs a look first, all of it within the terminal's size, and readable without colours."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from rlhpc.status.overview import overview
+from rlhpc.status.state import Failure, Queue, State, TrainingStatus
+from rlhpc.status.view import cells, share, terminal, view
+
+SIZES = [(200, 60), (120, 40), (80, 24), (60, 14), (40, 8)]
+
+
+@pytest.fixture
+def make_status(make_progress, tmp_path):
+    """Make the status of a training in a state."""
+
+    def make(state, seed, algo="ppo", slow="", failure=None):
+        told = make_progress(host=f"n{seed % 2}", gpu=str(seed % 2)) if state is State.RUNNING else None
+        rate = 10.0 if told else None
+        reason = "" if told else f"because of {seed % 3}"
+        name = f"bench/X-v0/{algo}/{seed}"
+        return TrainingStatus(name, state, reason, tmp_path, told, steps_per_second=rate, slow=slow, failure=failure)
+
+    return make
+
+
+@pytest.fixture
+def make_overview(tmp_path, now):
+    def make(*found):
+        return overview(tmp_path / "mine", now, found, Queue(), "")
+
+    return make
+
+
+@pytest.fixture
+def busy(make_status, make_overview):
+    """A grid with trainings in every state, of many algorithms."""
+    failure = Failure("boom", "Mend it.", 2, "", "", "", "")
+    done = [make_status(State.DONE, seed, f"algo{seed % 30}") for seed in range(60)]
+    running = [make_status(State.RUNNING, seed, "running") for seed in range(30)]
+    others = [make_status(state, seed) for seed, state in enumerate(State) if state is not State.FAILED]
+    failed = [make_status(State.FAILED, seed, "failing", failure=failure) for seed in range(20)]
+    return make_overview(*done, *running, *others, *failed, make_status(State.RUNNING, 99, "slow", slow="it says nothing"))
+
+
+def painted(shown, width=120, height=40, encoding="utf-8"):
+    """Return the lines that a terminal of a size shows."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
+    console.print(view(shown, console))
+    stream.seek(0)
+    return stream.read().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_it_fits_into_a_terminal_of_any_size_and_says_how_to_end_it(busy, width, height):
+    lines = painted(busy, width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    assert "Ctrl-C"[: max(width - 10, 6)] in lines[-1]
+
+
+def test_the_failed_and_the_slow_come_first_with_what_to_do(busy):
+    lines = painted(busy, 160, 200)
+    place = lines.index(next(line for line in lines if line.startswith("To look at")))
+    assert place < lines.index(next(line for line in lines if line.startswith("Trainings")))
+    assert lines[place + 2].split() == ["bench/X-v0/failing/0", "because", "of", "0;", "to", "do:", "Mend", "it."]
+    assert any(line.split()[:1] == ["bench/X-v0/slow/99"] and "it says nothing" in line for line in lines)
+
+
+def test_kinds_with_something_to_look_at_stand_above_those_that_run_and_these_above_those_that_are_done(busy):
+    algos = [line.split()[1] for line in painted(busy, 160, 200) if line.startswith("bench  ")]
+    assert set(algos[:3]) == {"failing", "ppo", "slow"}  # of ppo one is damaged and one silent
+    assert algos[3] == "running"
+    assert set(algos[4:]) == {f"algo{number}" for number in range(30)}
+
+
+def test_where_they_run_is_told_for_each_gpu(busy):
+    rows = [line.split() for line in painted(busy, 160, 200) if line.startswith(("n0 ", "n1 "))]
+    assert rows == [["n0", "0", "12_3", "15", "150"], ["n1", "1", "12_3", "17", "170"]]
+
+
+def test_what_there_is_no_room_for_is_counted(busy):
+    lines = painted(busy, 100, 30)
+    heading = lines.index(next(line for line in lines if line.startswith("To look at")))
+    shown = lines[heading + 2 : lines.index("", heading)]
+    assert shown[-1] == f"... {23 - len(shown) + 1} more; make the window higher"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_where_there_are_no_lines_to_draw_with_letters_do(busy, encoding):
+    assert "###" in "\n".join(painted(busy, encoding=encoding))
+
+
+def test_a_grid_of_nothing_is_shown_too(make_overview):
+    assert "0 trainings" in painted(make_overview())[0]
+
+
+def test_a_grid_that_is_done_has_no_headings_of_what_is_not_there(make_overview, make_status):
+    told = "\n".join(painted(make_overview(make_status(State.DONE, 1))))
+    assert "100 % done" in told
+    assert "To look at" not in told
+    assert "Where they run" not in told
+
+
+def test_a_file_and_a_terminal_that_cannot_be_painted_on_are_no_terminals(monkeypatch):
+    assert terminal(io.StringIO()) is None
+    tty = io.StringIO()
+    tty.isatty = lambda: True
+    monkeypatch.setenv("TERM", "xterm")
+    assert terminal(tty) is not None
+    monkeypatch.setenv("TERM", "dumb")
+    assert terminal(tty) is None
+
+
+sections = st.lists(st.tuples(st.integers(0, 30), st.integers(3, 5), st.integers(1, 3)), min_size=1, max_size=5)
+
+
+@given(sections, st.integers(-5, 80))
+def test_sections_never_get_more_than_there_is_or_than_they_want_and_something_or_nothing(made, room):
+    wanted, least, weights = ([row[0] + row[1] for row in made], [row[1] for row in made], [row[2] for row in made])
+    shared = share(wanted, least, weights, room)
+    assert sum(shared) <= max(room, 0)
+    assert all(n_lines == 0 or low <= n_lines <= most for n_lines, low, most in zip(shared, least, wanted, strict=True))
+    if sum(wanted) <= room:
+        assert shared == wanted
+    elif all(shared):
+        assert sum(shared) == room
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=7), st.integers(7, 40))
+def test_every_state_has_a_cell_and_the_bar_is_as_long_as_asked(counts, n_cells):
+    shared = cells(counts, n_cells)
+    assert sum(shared) == n_cells
+    assert min(shared) >= 1
+
+
+def test_cells_are_in_proportion():
+    assert cells([1, 1], 12) == [6, 6]
+    assert cells([3, 1], 12) == [9, 3]
+    assert cells([5], 12) == [12]
+
+
+def test_times_are_those_of_the_clock_on_the_wall(make_overview, now):
+    assert painted(make_overview())[-1].startswith(f"{now.astimezone():%H:%M:%S}")
