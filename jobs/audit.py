@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Prove that every training of a grid is recorded exactly once, or tell what is missing, failed or damaged, and why.
 
 examples:

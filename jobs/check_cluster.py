@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Say what this cluster will do to a launch before anything is submitted: what it refuses, what would go wrong, what to do.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Collect the stored results of logs/NAME into tables of scores.
 
 examples:

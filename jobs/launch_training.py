@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train every agent of a grid: leave out what is stored or in the queue, plan, and submit or carry out the rest.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Predict where a new algorithm stands on the full benchmark, from its scores on the subset.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Print the random agent's score of environments: the score that is normalised to 0.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Tell what a grid is busy with: what is done, running, waiting and why, stopped, failed and why.
 
 examples:

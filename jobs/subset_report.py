@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Say how far to trust the subset that a search found, and show everything that it found on one page.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Search every subset of K environments for the one that best predicts the full benchmark.
 
 examples:

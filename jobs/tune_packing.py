@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Measure on this machine how many trainings at once are best for a grid, and write it into a cluster configuration.
 
 examples:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Prove that a killed training continues to the same bits: train straight, train again with kills in between, and compare.
 
 examples:

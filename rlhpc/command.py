@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+import argcomplete
+import yaml
+
 from rlhpc import container
 from rlhpc.errors import RlhpcError
 
@@ -90,9 +93,19 @@ def add_config(built: argparse.ArgumentParser, default: Path) -> None:
         default=[],
         help=f"YAML files laid over {default.name}, left to right",
     )
-    built.add_argument(
+    overrides = built.add_argument(
         "overrides", nargs="*", metavar="key=value", help="single values of the configuration, laid over the files"
     )
+    overrides.completer = lambda **_: [f"{key}=" for key in _keys(yaml.safe_load(default.read_text()))]  # type: ignore[attr-defined]
+
+
+def _keys(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a configuration, those of its parts with dots."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from (f"{key}.{inner}" for inner in _keys(value))
+        else:
+            yield str(key)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -114,6 +127,8 @@ def main(built: argparse.ArgumentParser, work: Callable[[argparse.Namespace], in
     work : callable
         Takes the parsed arguments; returns an exit code, None for 0.
     """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could stand where its user has pressed Tab
+        argcomplete.autocomplete(built)
     args = built.parse_intermixed_args(_one_file_each(sys.argv[1:]))
     output, errors = _PatientOutput(sys.stdout), _PatientOutput(sys.stderr)
     args.answers = output

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -212,3 +213,32 @@ def test_a_failure_of_the_system_is_one_line_with_its_own_words(monkeypatch, cap
     assert ended(monkeypatch, fail(IsADirectoryError(21, "Is a directory", str(tmp_path)))) == 1
     told = capsys.readouterr().err
     assert told == f"error: [Errno 21] Is a directory: '{tmp_path}'\n"
+
+
+# --- completion -----------------------------------------------------------------------------------------------------------
+
+COMPLETE = """
+eval "$("$1"/activate-global-python-argcomplete --dest=-)"
+COMP_WORDS=(python "$2" "$3"); COMP_CWORD=2; COMP_LINE="python $2 $3"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+_python_argcomplete_global python "$3" "$2" 2>/dev/null  # what it would set up for a real terminal
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(job, word, root):
+    """Return what bash offers where its user has typed a word behind a job and pressed Tab."""
+    binaries = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", "-c", COMPLETE, "bash", str(binaries), f"jobs/{job}.py", word]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("job", sorted(path.stem for path in (Path(__file__).parents[1] / "jobs").glob("*.py")))
+def test_tab_completes_the_flags_of_every_job(job, root):
+    assert completed(job, "--js", root) == ["--json"]
+
+
+def test_tab_completes_the_keys_of_a_configuration(root):
+    assert completed("launch_training", "packing.a", root) == ["packing.affinity="]
+    assert "envs=" in completed("launch_training", "env", root)
