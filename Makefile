@@ -2,6 +2,7 @@
 # make demo      a small real grid: train, collect, search, report (minutes)
 # make test      every test that this machine can run; those that mostly wait, for Slurm, run beside the others
 # make check     ruff and mypy
+# make pictures  those of the README, by Chromium; minutes
 # make cluster   a small Slurm on this machine, to try launches on; make cluster-stop ends it
 # make slurm     what that and the tests on it need, from apt, where we may install it
 
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := logs/demo
 
-.PHONY: install demo test check cluster cluster-stop slurm
+.PHONY: install demo test check pictures cluster cluster-stop slurm
 
 install: .venv/installed
 
@@ -41,6 +42,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+pictures: install
+	$(BIN)/python .readme/draw.py
 
 cluster:
 	@$(PYTHON) tests/slurm/cluster.py start

@@ -47,7 +47,7 @@ from rlhpc.launch import slurm, text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
-from rlhpc.results import ledger
+from rlhpc.results import ledger, writers
 from rlhpc.results.missing import count, has_given_up
 from rlhpc.training import cores, gpu_sharing, grid, local, node, outcome
 from rlhpc.training.estimate import Hours, measured_hours
@@ -199,6 +199,8 @@ def _prepare(launch: _Launch) -> None:
     """Write down what is launched; keep damaged records aside, and tidy up beside stored results."""
     store = launch.config.store
     writable_folder(store.trainings)
+    if doubt := writers.warning(store.trainings):
+        print(f"warning: {doubt}", file=sys.stderr)
     print(write_text(store.config, to_yaml(launch.config)))
     if kept := store.set_aside_grid():
         print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What README.md says is true: its commands, links, paths and tree."""
 
 import argparse
+import html
 import importlib.util
 import re
 import shlex
@@ -116,5 +117,10 @@ def test_the_tree_names_every_file_of_the_house_and_no_other(root, readme):
     assert [path for path in named if not (root / path).exists()] == []
 
 
-def test_the_picture_is_a_picture(root):
+def test_the_pictures_are_pictures_and_need_nothing_from_elsewhere(root):
     assert (root / ".readme" / "report.png").read_bytes().startswith(b"\x89PNG")
+    status = (root / ".readme" / "status.svg").read_text()
+    told = " ".join(html.unescape(re.sub("<[^>]*>", "", status)).split())
+    for words in ("logs/demo 40 trainings", "Trainings", "Where they run", "Ctrl-C ends this view, and nothing else"):
+        assert words in told
+    assert "url(http" not in status

@@ -265,7 +265,7 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if queue.fault and was_submitted:
         return "in the queue or not, Slurm does not tell"
     if others:
-        return f"launch again, unless waiting for a place with {others}"
+        return f"waiting for a place with {others}; launch again if that leaves it out"
     if was_submitted:
         return "no longer in the queue: launch again"
     return "not submitted: launch again"

@@ -252,7 +252,7 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert len(running) == 2
     (waiting,) = [each for each in answer["trainings"] if each["state"] == "waiting"]
     assert waiting["reason"] == (
-        f"launch again, unless waiting for a place with process {launch.pid} on host {os.uname().nodename}"
+        f"waiting for a place with process {launch.pid} on host {os.uname().nodename}; launch again if that leaves it out"
     )
     told = next(each for each in running if each["steps_per_second"])
     assert 0 < told["percent"] < 50

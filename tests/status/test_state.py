@@ -163,7 +163,7 @@ def test_where_slurm_does_not_answer_nothing_is_claimed_of_the_queue(state):
 
 def test_another_launch_that_lives_may_have_it(state):
     found = state(has_begun=False, others="process 7 on host here")
-    assert found.reason == "launch again, unless waiting for a place with process 7 on host here"
+    assert found.reason == "waiting for a place with process 7 on host here; launch again if that leaves it out"
 
 
 # --- stopped and failed
