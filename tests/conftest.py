@@ -15,7 +15,7 @@ import submitit  # noqa: F401  # first: its import closes the handlers that othe
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help
 # But these begin one of a lane that is installed where skips are forbidden: nothing excuses it.
-INSTALLED = (f"{ABSENT}Slurm", f"{ABSENT}Apptainer")
+INSTALLED = (f"{ABSENT}Slurm", f"{ABSENT}Apptainer", f"{ABSENT}Chromium")
 
 
 def pytest_configure() -> None:

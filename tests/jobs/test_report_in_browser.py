@@ -1,0 +1,144 @@
+"""The report in a real browser: light and dark, on a phone, printed, by keyboard; of a grid of three trainings and of 4,560."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "build" / "screenshots"  # to be looked at
+GRIDS = {"small": (1, 3, 1), "large": (38, 30, 4)}  # environments, algorithms, seeds
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]}  # contrast, names and labels among them
+PHONE = {"width": 390, "height": 844}
+
+
+def table(path, n_envs, n_algos, n_seeds):
+    """Write scores of single seeds, as collect_scores.py does."""
+    generator = np.random.default_rng(1)
+    rows = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score,wandb_url"]
+    for env in range(n_envs):
+        for algo in range(n_algos):
+            for seed, score in enumerate(generator.normal(10 + algo, 5, n_seeds)):
+                rows.append(f"Game{env:02d}-v0,b{env % 2},Discrete,algo{algo:02d},{seed},{score:.3f},0,100,")
+    path.write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture(scope="module", params=GRIDS)
+def page_of(request, tmp_path_factory):
+    """Search a table and report on it; return its size, and where the page lies."""
+    folder = tmp_path_factory.mktemp(request.param)
+    table(folder / "scores.csv", *GRIDS[request.param])
+    for job, *words in (
+        ("subset_search", folder / "scores.csv", "--subset-size", min(2, GRIDS[request.param][0]), "--out", folder),
+        ("subset_report", folder, "--scores", folder / "scores.csv"),
+    ):
+        command = [sys.executable, f"jobs/{job}.py", *map(str, words)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return request.param, (folder / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("absent: Chromium")
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=program, args=flags)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser, page_of):
+    """Open the report; what the browser complains of fails the test."""
+    complaints, opened = [], []
+
+    def open_one(**options):
+        page = browser.new_page(**options)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if request.url != page_of[1] else None)
+        page.goto(page_of[1])
+        opened.append(page)
+        return page
+
+    yield open_one
+    for page in opened:
+        page.close()
+    assert [each for each in complaints if each != "data:,"] == []  # its icon
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_it_has_contrast_and_names_for_everything(open_page, page_of, scheme):
+    page = open_page(color_scheme=scheme)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-{scheme}.png", full_page=True)
+    violations = Axe().run(page, options=RULES).response["violations"]
+    assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, page_of):
+    page = open_page(viewport=PHONE)
+    page.screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-phone.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_it_prints_whole_without_what_is_for_screens(open_page, page_of, tmp_path):
+    page = open_page()
+    page.emulate_media(media="print")
+    assert page.locator("nav").is_hidden()
+    assert page.locator(".filter:visible").count() == 0
+    assert page.locator("details table").first.is_visible() or page.locator("details").count() == 0
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 10_000
+
+
+def column(rows, place):
+    return rows.evaluate_all("(rows, place) => rows.map(row => Number(row.cells[place].dataset.sort))", place)
+
+
+def test_a_table_is_sorted_by_a_click_and_by_the_keyboard(open_page, page_of):
+    page = open_page()
+    scores = page.locator("#scores table").first
+    head, rows = scores.locator("thead th").nth(2), scores.locator("tbody tr")
+    if page_of[0] == "small":  # one row
+        assert "sortable" not in (scores.get_attribute("class") or "")
+        return
+    head.click()
+    page.wait_for_function("document.querySelector('#scores [aria-sort=descending]')")
+    page.wait_for_timeout(50)
+    down = column(rows, 2)
+    assert down == sorted(down, reverse=True)
+    head.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(50)
+    assert column(rows, 2) == sorted(down)
+    assert len(down) == GRIDS[page_of[0]][0]
+
+
+def test_a_long_table_is_filtered_by_names(open_page, page_of):
+    page = open_page()
+    filters = page.locator("#scores > .filter input")
+    if page_of[0] == "small":
+        assert filters.count() == 0
+        return
+    filters.fill("game1")
+    rows = page.locator("#scores table").first.locator("tbody tr:visible")
+    names = rows.evaluate_all("rows => rows.map(row => row.cells[0].textContent.slice(0, 6))")
+    assert sorted(names) == [f"Game1{number}" for number in range(10)]
+    assert page.locator("#scores > .filter output").text_content() == "10 of 38"
+
+
+def test_without_scripts_everything_is_there(open_page, page_of):
+    page = open_page(java_script_enabled=False)
+    assert page.locator("#scores table").first.locator("tbody tr:visible").count() == GRIDS[page_of[0]][0]
+    assert page.locator(".filter").count() == 0
