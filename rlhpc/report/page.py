@@ -141,7 +141,7 @@ def _figures(report: Report) -> dict[str, str]:
     held_out, intervals = trust_figures.held_out_y(trust), trust_figures.held_out_intervals(trust)
     drawn = trust_figures.draw(trust) | {
         "singles": figures.single_envs(problem.env_ids, singles.cv_mse, chosen, trust["guess_mse"]),
-        "predicted": figures.predicted_scores(problem.y, report.study.fitted, held_out, intervals),
+        "predicted": figures.predicted_scores(problem.algos, problem.y, report.study.fitted, held_out, intervals),
     }
     if np.isfinite([*without.cv_mse, *with_.cv_mse]).any():
         names = [problem.env_ids[column] for column in without.columns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable, Iterator, Sequence
 
 # Colours that nothing else has, exchanged for the page's own, light or dark, once drawn.
 INK, MUTED, LINE, FIRST, SECOND, PAGE = "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
@@ -18,6 +19,33 @@ PAGE_COLOURS = {
     THIRD: "var(--third)",
     FOURTH: "var(--fourth)",
 }
+
+
+def titled(svg: str, group: str, titles: Sequence[str]) -> str:
+    """Give the markers of a group titles, which browsers show where the mouse rests on one.
+
+    Parameters
+    ----------
+    svg : str
+    group : str
+        Id of what holds the markers.
+    titles : sequence of str
+        One for each marker, in order.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer markers.
+    """
+    before, opening, behind = svg.partition(f'<g id="{group}">')
+    marked, n_marked = re.subn(r"<use ([^>]*)/>", _with_title(iter(titles)), behind, count=len(titles))
+    if n_marked < len(titles):
+        raise ValueError(f"{group} has {n_marked} markers for {len(titles)} titles")
+    return f"{before}{opening}{marked}"
+
+
+def _with_title(titles: Iterator[str]) -> Callable[[re.Match[str]], str]:
+    return lambda marker: f"<use {marker[1]}><title>{html.escape(next(titles))}</title></use>"
 
 
 def inline(svg: str, name: str, label: str) -> str:

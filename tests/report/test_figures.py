@@ -37,7 +37,7 @@ def error_bars(**errors):
 
 def predicted(true, fitted, held_out=None, intervals=None):
     arrays = [None if values is None else np.array(values, dtype=float) for values in (true, fitted, held_out, intervals)]
-    return figures.predicted_scores(*arrays)
+    return figures.predicted_scores(NAMES[: len(true)], *arrays)
 
 
 def sample_sizes(claimed, honest, needed):
@@ -205,3 +205,21 @@ def test_drawing_leaves_the_users_style_alone():
     before = mpl.rcParams["font.size"], mpl.rcParams["text.parse_math"], mpl.rcParams["axes.edgecolor"]
     DRAWINGS["errors"]()
     assert (mpl.rcParams["font.size"], mpl.rcParams["text.parse_math"], mpl.rcParams["axes.edgecolor"]) == before
+
+
+def titles(svg):
+    return [tag.text for tag in parsed(svg).iter() if tag.tag.endswith("title")]
+
+
+def test_a_marker_says_which_algorithm_it_is_and_its_scores():
+    svg = predicted([1.0, 0.5], [1.1, NAN], [0.0, 0.6])
+    assert titles(svg) == [
+        f"{NAMES[0]}: predicted without it 0, true 9",
+        f"{NAMES[1]}: predicted without it 2.98, true 2.16",
+        f"{NAMES[0]}: fitted 11.6, true 9",
+    ]
+
+
+def test_a_point_of_the_front_says_its_subset_cost_and_error():
+    svg = cost_front([["Pong", "a & b"], ["Boxing"]], [1, 10], [0.5, 0.25])
+    assert titles(svg) == ["Pong, a & b: 1 hours, claimed MSE 0.5", "Boxing: 10 hours, claimed MSE 0.25"]

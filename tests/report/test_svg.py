@@ -1,6 +1,8 @@
 """An SVG file made a part of a page."""
 
-from rlhpc.report.svg import FIRST, INK, inline
+import pytest
+
+from rlhpc.report.svg import FIRST, INK, inline, titled
 
 FILE = (
     '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "x" "http://www.w3.org/x.dtd">\n<svg xmlns="http://www.w3.org/2000/svg" '
@@ -40,3 +42,16 @@ def test_coordinates_are_cut_to_a_hundredth_of_a_point_and_texts_are_not():
 
 def test_label_is_escaped():
     assert 'aria-label="&lt;b&gt; &quot;x&quot; \\1"' in inline(FILE, "name", '<b> "x" \\1')
+
+
+def test_markers_get_their_titles_as_text_in_order_and_others_none():
+    use = '<use xlink:href="#m"/>'
+    svg = titled(f'<svg>{use}<g id="named-0">{use}<g>{use}</g></g>{use}</svg>', "named-0", ["<script>", "b & c"])
+    marked = '<use xlink:href="#m"><title>{}</title></use>'
+    first, second = marked.format("&lt;script&gt;"), marked.format("b &amp; c")
+    assert svg == f'<svg>{use}<g id="named-0">{first}<g>{second}</g></g>{use}</svg>'
+
+
+def test_titles_without_markers_are_refused():
+    with pytest.raises(ValueError, match="named-0 has 0 markers for 1 titles"):
+        titled('<svg><g id="named-0"></g></svg>', "named-0", ["a"])

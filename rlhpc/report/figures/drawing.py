@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from rlhpc.report.scales import log_ticks, shorten
-from rlhpc.report.svg import INK, LINE, MUTED, PAGE, inline
+from rlhpc.report.svg import INK, LINE, MUTED, PAGE, inline, titled
 
 Floats = NDArray[np.float64]
 
@@ -62,11 +62,20 @@ class Drawing:
         Row by row.
     svg : str
         The figure's text, once it is drawn.
+    titles : dict of str to sequence of str
+        What the markers of each named group are.
     """
 
     figure: Figure
     panels: list[Axes]
     svg: str = ""
+    titles: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def name(self, markers: Line2D, titles: Sequence[str]) -> None:
+        """Have each marker say what it is where the mouse rests on it; all of them must lie within the axes."""
+        group = f"named-{len(self.titles)}"
+        markers.set_gid(group)
+        self.titles[group] = titles
 
     @property
     def axes(self) -> Axes:
@@ -102,7 +111,10 @@ def drawing(
         yield drawn
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    drawn.svg = inline(stream.getvalue(), name, label)
+    svg = stream.getvalue()
+    for group, titles in drawn.titles.items():
+        svg = titled(svg, group, titles)
+    drawn.svg = inline(svg, name, label)
 
 
 def note(axes: Axes, text: str, place: tuple[float, float], colour: str) -> None:
