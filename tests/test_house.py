@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "search": {"errors", "files"},
     "launch": {"command", "errors", "files", "config", "records", "benchmarks", "results", "training", "cluster"},
     "report": {"errors", "files", "results", "search"},
+    "notebook": {"errors", "records", "results", "search", "report"},
 }
 # Heavy package -> the only files, or folders of files, that import it.
 HOMES = {

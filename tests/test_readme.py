@@ -90,11 +90,12 @@ def test_every_path_in_the_text_exists(root, readme):
 def test_the_python_of_the_readme_runs(root, readme, tmp_path):
     """On a predictor in the place of the demo's."""
     (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    table = tmp_path / "table.csv"
+    out = tmp_path / "logs" / "demo"
+    out.mkdir(parents=True)
+    table = out / "dataset.csv"
     rng = np.random.default_rng(0)
     rows = [f"Env {env},b,Discrete,0,100,{','.join(map(repr, rng.uniform(5, 90, 6).tolist()))}" for env in range(4)]
     table.write_text("\n".join(["Environments,Benchmark,Action Space,Base,Reference,a,b,c,d,e,f", *rows]))
-    out = tmp_path / "logs" / "demo"
     searched = ["jobs/subset_search.py", table, "--subset-size", 2, "--out", out]
     for job in (searched, ["jobs/subset_report.py", out]):
         subprocess.run([sys.executable, *map(str, job)], cwd=root, check=True, capture_output=True)
