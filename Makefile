@@ -15,8 +15,11 @@ DEMO := logs/demo
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "rlhpc needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "there is no program '$(PYTHON)'. rlhpc needs Python 3.11 or newer; name one:" \
+	  "make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is" \
+	  "Python $$($(PYTHON) -c 'import sys; print(*sys.version_info[:3], sep=".")'). rlhpc needs Python 3.11 or newer; name one:" \
+	  "make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@

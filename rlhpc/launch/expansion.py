@@ -16,9 +16,12 @@ def expand(config: grid.GridConfig) -> grid.Grid:
     ConfigError
     """
     benchmark_envs = load_benchmarks(config.benchmarks)
-    algos = load_algos(config.algos, config.hyperparameters)
     unknown = registry.unknown_ids(config.envs or [env.env_id for env in benchmark_envs])
-    unknown += unknown_blocks(algos, config.hyperparameters, registry.is_registered)
+    try:
+        algos = load_algos(config.algos, config.hyperparameters)
+        unknown += unknown_blocks(algos, config.hyperparameters, registry.is_registered)
+    except ConfigError as error:
+        raise ConfigError(*unknown, *error.faults) from error
     if unknown:
         raise ConfigError(*unknown)
     envs = grid.choose_envs(config, benchmark_envs, registry.action_space)

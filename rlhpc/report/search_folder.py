@@ -240,6 +240,11 @@ def _unfinished(folder: SearchFolder) -> InputError:
     """Say why there is no search in a folder, and what to do."""
     if any(folder.shards.glob("*.npz")):
         return InputError(f"'{folder.root}' holds shards that are not merged yet. Merge them: {_command(folder)} --merge")
+    if folder.root.is_file():
+        return InputError(
+            f"'{folder.root}' is a file, and the folder of a search is wanted. If it is a table, search it first: python"
+            f" jobs/subset_search.py {shlex.quote(str(folder.root))} --subset-size K --out DIR; then give DIR."
+        )
     what = f"has no {folder.search.name}" if folder.root.is_dir() else "is no folder"
     return InputError(f"there is no finished search in '{folder.root}': it {what}. Search first: {_command(folder)}")
 

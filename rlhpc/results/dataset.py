@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -87,6 +88,11 @@ def read_table(
     DatasetError
         With everything that is wrong with the table: file, line, column and value.
     """
+    if not os.path.lexists(path):
+        raise DatasetError(
+            f"cannot read the table '{path}': No such file or directory. That of a grid is made by: python jobs/collect_scores.py"
+            " logs/NAME"
+        )
     table = read_csv(path)
     if _is_wide(table):
         dataset = _read_wide(table, benchmark_envs, (random_algo, reference_algo))

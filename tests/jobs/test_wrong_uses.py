@@ -51,7 +51,8 @@ $ status {logs}/demoo
 
 a report on a table instead of a folder
 $ subset_report {table}
-2: error: there is no finished search in '{table}': it is no folder. Search first: python jobs/subset_search.py
+2: error: '{table}' is a file, and the folder of a search is wanted.
+   search it first: python jobs/subset_search.py {table} --subset-size K --out DIR; then give DIR.
 
 # 2. a wrong name
 a launch with a misspelt environment
@@ -61,6 +62,11 @@ $ launch_training --cluster local envs=[CartPol-v1] {as_new}
 a launch with a misspelt algorithm
 $ launch_training --cluster local envs=[CartPole-v1] algos=[pppo] {as_new}
 2: error: unknown algorithm 'pppo'. Did you mean 'ppo'?
+
+a launch with both misspelt
+$ launch_training --cluster local envs=[CartPol-v1] algos=[pppo] {as_new}
+2: error: unknown environment 'CartPol-v1'. Did you mean 'CartPole-v1'?
+   unknown algorithm 'pppo'. Did you mean 'ppo'?
 
 a proof with both misspelt
 $ verify_resume --env Pendulm-v1 --algo recurrent-pp
@@ -75,6 +81,7 @@ $ random_score MsPacmanNoFrameskip
 a search before any score
 $ subset_search {logs}/demo2/dataset.csv --subset-size 2 --out {logs}/demo2
 2: error: cannot read the table '{logs}/demo2/dataset.csv': No such file or directory.
+   That of a grid is made by: python jobs/collect_scores.py logs/NAME
 
 a report before any search
 $ subset_report {half}
@@ -310,9 +317,16 @@ def test_an_old_python_is_refused_with_the_flag_that_names_another(clone, tmp_pa
     before = files(clone)
     done = make_install(clone, old)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "rlhpc needs Python 3.11 or newer; name one: make install PYTHON=python3.11" in done.stderr
+    assert f"{old} is Python 3.9.2. rlhpc needs Python 3.11 or newer; name one: make install PYTHON=python3.11" in done.stderr
     assert "Traceback" not in done.stderr
     assert files(clone) == before
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="absent: make")
+def test_a_python_that_is_not_there_is_named(clone):
+    done = make_install(clone, "python9.9")
+    assert done.returncode == 2
+    assert "there is no program 'python9.9'. rlhpc needs Python 3.11 or newer; name one: make install PYTHON=" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="absent: make")
