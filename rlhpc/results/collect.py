@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhpc.errors import DamagedResultError, nearest
+from rlhpc.errors import DamagedResultError, RlhpcError, nearest
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv, Result
 from rlhpc.results.dataset import Dataset, from_scores, unusable
 from rlhpc.results.missing import count, gaps, unfinished
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Cell, Score, mixed_cells
 from rlhpc.results.store import Store
 from rlhpc.results.table import write_csv
+from rlhpc.results.wandb_links import read_links
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,7 @@ def collect(
     dataset = from_scores(averaged, benchmark_envs, random_algo=random_algo, reference_algo=reference_algo)
     problems += gaps(scores, {random_algo, reference_algo})
     problems += unfinished(store)
+    problems += _without_links(store)
     if results:
         problems += unusable(dataset, random_algo=random_algo, reference_algo=reference_algo)
     return Collection(results, scores, mixed, dataset, tuple(problems))
@@ -103,6 +105,15 @@ def _without_file(results: Sequence[Result], benchmarks: set[str]) -> list[str]:
         f"Name its file with --benchmarks, if it has one. {nearest(name, benchmarks)}"
         for name, n in sorted(unknown.items())
     ]
+
+
+def _without_links(store: Store) -> list[str]:
+    """Say where the links of runs that were sent cannot be read."""
+    try:
+        read_links(store.root)
+    except RlhpcError as error:
+        return [f"without links: {error}"]
+    return []
 
 
 def _score(result: Result) -> Score:
@@ -133,8 +144,16 @@ def _one_benchmark_each(scores: Sequence[Score], problems: list[str]) -> list[Sc
     return [score for score in scores if score.benchmark == min(benchmarks[score.env_id])]
 
 
-def score_row(result: Result, root: Path) -> dict[str, Any]:
-    """Return one row of scores.csv: what identifies a training, its score, how it was made, where it lies below `root`."""
+def score_row(result: Result, root: Path, urls: Mapping[str, str]) -> dict[str, Any]:
+    """Return one row of scores.csv: what identifies a training, its score, how it was made, where it lies below `root`.
+
+    Parameters
+    ----------
+    result : Result
+    root : Path
+    urls : mapping of str to str
+        Run id -> link, of runs that were sent after their training; the result itself was not told.
+    """
     training, device = result.training, result.device
     n_episodes = len(result.episode_scores)
     return {
@@ -156,7 +175,7 @@ def score_row(result: Result, root: Path) -> dict[str, Any]:
         "device": ": ".join(filter(None, (device.get("type"), device.get("name") or device.get("cpu")))),
         "started_at": result.started_at,
         "finished_at": result.finished_at,
-        "wandb_url": result.wandb.get("url"),
+        "wandb_url": result.wandb.get("url") or urls.get(result.wandb.get("run_id") or ""),
         "wandb_sync_command": result.wandb.get("sync_command"),
         "folder": Store(root).folder(training).relative_to(root).as_posix(),
     }
@@ -164,5 +183,9 @@ def score_row(result: Result, root: Path) -> dict[str, Any]:
 
 def write_scores(results: Sequence[Result], root: Path, path: Path) -> Path:
     """Write scores.csv, one row a training; `read_table` takes it as a long table."""
-    rows = [score_row(result, root) for result in results]
+    try:
+        urls = read_links(root).urls
+    except RlhpcError:  # `collect` tells
+        urls = {}
+    rows = [score_row(result, root, urls) for result in results]
     return write_csv(path, tuple(rows[0]), (tuple(row.values()) for row in rows))

@@ -89,6 +89,22 @@ def test_a_single_episode_has_no_standard_error(store, put):
     assert (row["n_episodes"], row["episode_standard_error"], row["converged"], row["wandb_url"]) == ("1", "", "", "")
 
 
+def test_a_link_that_a_result_lacks_comes_from_what_was_sent_later(store, put):
+    put("Pong", "ppo", 1, 5.0, wandb={"mode": "offline", "run_id": "a", "url": None})
+    put("Pong", "ppo", 2, 5.0, wandb={"mode": "offline", "run_id": "b", "url": "https://own"})
+    put("Pong", "ppo", 3, 5.0)
+    (store.root / "wandb_links.json").write_text('{"urls": {"a": "https://sent", "b": "https://other"}, "unreadable": {}}')
+    assert [row["wandb_url"] for row in scores_of(store)] == ["https://sent", "https://own", ""]
+
+
+def test_links_that_cannot_be_read_are_a_problem_and_no_end(store, put):
+    grid(put)
+    (store.root / "wandb_links.json").write_text("{")
+    (problem,) = collect(store, BENCH).problems
+    assert problem.startswith(f"without links: '{store.root / 'wandb_links.json'}' cannot be read")
+    assert {row["wandb_url"] for row in scores_of(store)} == {""}
+
+
 def test_scores_csv_and_dataset_csv_hold_the_same_dataset(store, put):
     grid(put)
     put("Pong", "random", 111, -20.0)

@@ -1,0 +1,110 @@
+# PYTHON_ARGCOMPLETE_OK
+"""Send the offline Weights & Biases runs of logs/NAME, and fill in their links in scores.csv.
+
+examples:
+  python jobs/sync_wandb.py logs/thesis --dry-run
+  python jobs/sync_wandb.py logs/thesis
+  python jobs/sync_wandb.py logs/thesis --at-once 8
+
+For a login node, or wherever there is a network and a key ('wandb login', or WANDB_API_KEY). Start it as often as you like: what
+is sent is not sent again. The parts of one run, one for each start of a training that was continued, are sent oldest first.
+Of trainings that are running, the part that is being written is left out. Ctrl-C ends it when the parts under way are sent.
+
+A part that cannot be read to its end, such as that of a training that was killed, is sent as far as it goes, once; it is told
+each time. wandb writes to the disk in blocks of 32 KB: what was not written yet when a training was killed is in no file.
+
+files written into logs/NAME:
+  wandb_links.json  the link of each run, and the parts that cannot be read to their end
+  scores.csv        if it is there: links in the empty cells of its column wandb_url; nothing else changes
+  trainings/.../wandb/  wandb's own marks of what is sent
+
+--json prints one object:
+  folder         the folder given
+  dry_run        true if nothing was tried
+  to_send        {runs, parts, megabytes}, before anything was sent
+  n_sent_before  number of parts that were sent already
+  n_unfinished   number of parts that were left out, because their training is running
+  sent           [{training, run_id, path, url}], now; url is null where the server told none
+  failed         [{training, run_id, path, url, reason, command}]; command is what sends it by hand
+  unreadable     the same, for parts that cannot be read to their end, also those of earlier starts
+  n_waiting      number of parts that were not tried: an older part of their run failed, or the server answers no more
+  fault          why the rest was not tried; blank if all was
+  n_links        number of links written into scores.csv; null if there is none, or it is not as collect_scores.py wrote it
+  links          path of wandb_links.json
+
+exit codes: 0 all that can be read is sent, 1 something could not be sent, or the server cannot be reached, 2 no such folder, no
+trainings in it, or no key that the server takes
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from rlhpc import command
+from rlhpc.errors import InputError
+from rlhpc.files import writable_folder
+from rlhpc.results.store import Store
+from rlhpc.results.wandb_links import Links, fill_in, read_links
+from rlhpc.results.wandb_program import Ending, Program
+from rlhpc.results.wandb_report import Report, data_of, describe, look
+from rlhpc.results.wandb_runs import offline_runs
+from rlhpc.results.wandb_sync import Sending
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = command.parser(__doc__ or "")
+    built.add_argument("folder", type=Path, metavar="logs/NAME", help="the folder that holds trainings/")
+    built.add_argument("--at-once", type=int, default=4, metavar="N", help="how many runs are sent at a time")
+    built.add_argument("--dry-run", action="store_true", help="say what would be sent; ask no server, write nothing")
+    return built
+
+
+def main(args: argparse.Namespace) -> int:
+    """Find, send, fill in the links, and report."""
+    store = Store(args.folder)
+    if args.at_once < 1:
+        raise InputError(f"--at-once {args.at_once} is too small: give at least 1.")
+    if not any(store.trainings.glob("*/*/*/*")):
+        raise InputError(f"'{args.folder}' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.")
+    links = read_links(store.root)
+    report = look(args.folder, offline_runs(store), links, dry_run=args.dry_run)
+    if not args.dry_run and report.runs:
+        writable_folder(store.root)
+        try:
+            if report.to_send:
+                _send(args, links, report)
+        finally:
+            _fill_in(store, links, report)
+    command.answer(args, data_of(report), describe(report))
+    return 1 if report.fault or report.of(Ending.FAILED) else 0
+
+
+def _send(args: argparse.Namespace, links: Links, report: Report) -> None:
+    """Send, with a bar on a terminal."""
+    program = Program()
+    print(program.ask(), file=sys.stderr)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: a part that is cut off would be sent twice
+        signal.signal(number, signal.default_int_handler)
+    with tqdm(total=len(report.to_send), unit="part", disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:
+        sending = Sending(program, links, args.at_once, lambda _: bar.update())
+        sending.send(report.runs, lambda line: print(line, file=sys.stderr))
+    report.outcomes, report.fault = sending.outcomes, sending.fault
+    report.unreadable += report.of(Ending.UNREADABLE)
+
+
+def _fill_in(store: Store, links: Links, report: Report) -> None:
+    """Fill in the links of scores.csv, where there is one."""
+    scores = store.root / "scores.csv"
+    report.has_scores = scores.exists()
+    if report.has_scores:
+        report.n_links = fill_in(scores, links.of_results(store))
+
+
+if __name__ == "__main__":
+    command.main(parser(), main)
