@@ -109,6 +109,8 @@ def _carry_out(launch: _Launch) -> int:
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
     nodes = local.pack_here(launch.wanted, config.packing, gpus, hours)
+    for here in nodes:
+        local.refuse_memory(here, len(gpus))
     facts = launch.facts | text.facts_of(launch.expanded, launch.found, nodes, hours)
     if args.dry_run:
         command.answer(args, facts, text.before(facts))

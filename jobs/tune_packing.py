@@ -15,8 +15,9 @@ that would not fit into the free memory of this machine (of which a job may have
 it took, is not tried; nor is any larger one in that mode. Best is the smallest number that gives 95 % of the most steps per
 second.
 
---write FILE writes packing.trainings_per_gpu, packing.mps, packing.affinity if it is not any, and slurm.memory_gb_per_training (a
-quarter more than was measured); a file that is there is not replaced.
+--write FILE writes packing.trainings_per_gpu, packing.affinity if it is not any, slurm.memory_gb_per_training (a quarter more
+than was measured), and packing.mps, or, measured without a GPU, packing.gpus_per_node: 0. A file that is there is not replaced; a
+folder that is not is made. Memory counts replay buffers as full.
 
 --json prints one object:
   measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb, gpu_memory_gb}]; of all trainings together, the last of one GPU
@@ -31,7 +32,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import platform
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -42,11 +45,11 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
-from rlhpc.training import cores, gpu_sharing, local, tuning
+from rlhpc.training import cores, footprint, gpu_sharing, local, tuning
 from rlhpc.training.tuning import Measured, Room
 
 COUNTS = (1, 2, 4, 8, 12, 16)
-MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: buffers that fill, evaluations
+MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: evaluations, rollouts of full length
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,17 +68,21 @@ def main(args: argparse.Namespace) -> None:
     counts = sorted(set(args.counts))
     if faults := list(_faults(args, counts)):
         raise InputError(*faults)
-    if args.write:
-        writable_folder(args.write.parent)
     trainings = expand(config).trainings
     gpus = local.usable_gpus(config.device)
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
+    tuning.mix(trainings, 1)  # refuses a grid of which nothing can be measured
+    if args.write:
+        writable_folder(args.write.parent)
     settings = config.settings(local.device(config.device, gpus))
 
     def measure_one(n: int, mode: str) -> Measured:
-        chosen = tuning.mix(trainings, n * max(len(gpus), 1))
-        return tuning.measure(chosen, gpus, n, dataclasses.replace(settings, mps=mode), args.seconds)
+        at_once = n * max(len(gpus), 1)
+        chosen = tuning.mix(trainings, at_once)
+        found = tuning.measure(chosen, gpus, n, dataclasses.replace(settings, mps=mode), args.seconds)
+        # replay buffers take memory as they fill, and in these seconds they hardly begin to
+        return dataclasses.replace(found, memory_gb=found.memory_gb + footprint.buffers_gb(trainings, at_once))
 
     found = []
     print(_HEADING, flush=True)
@@ -124,14 +131,16 @@ def _modes(config: LaunchConfig, gpus: Sequence[str]) -> Sequence[str]:
 def _configuration(best: Measured, n_gpus: int, affinity: str) -> str:
     """Spell what was found as a configuration."""
     memory = best.memory_gb * MEMORY_RESERVE / (best.trainings_per_gpu * max(n_gpus, 1))
+    shared = {"mps": "on" if best.mps else "off"} if n_gpus else {"gpus_per_node": 0}  # what was measured on cores is for cores
     found: dict[str, dict[str, Any]] = {
-        "packing": {"trainings_per_gpu": best.trainings_per_gpu, "mps": "on" if best.mps else "off"},
+        "packing": {"trainings_per_gpu": best.trainings_per_gpu, **shared},
         "slurm": {"memory_gb_per_training": round(memory + 0.05, 1)},
     }
     if affinity != cores.ANY:
         found["packing"]["affinity"] = affinity
     return (
-        f"# By jobs/tune_packing.py: {best.steps_per_second:,.0f} agent steps per second in all, {best.memory_gb:.1f} GB.\n"
+        f"# By jobs/tune_packing.py, on {f'{n_gpus} GPUs' if n_gpus else 'cores'} of {platform.node()}, {time.strftime('%F')}:"
+        f" {best.steps_per_second:,.0f} agent steps per second in all, {best.memory_gb:.1f} GB.\n"
         f"{yaml.safe_dump(found, sort_keys=False)}"
     )
 

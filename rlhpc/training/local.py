@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import psutil
+
 from rlhpc import container
+from rlhpc.errors import InputError
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import gpu_sharing, node, places, plan, stop
+from rlhpc.training import footprint, gpu_sharing, node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress import Progress
@@ -37,6 +40,28 @@ def pack_here(
     """
     at_once = packing.trainings_per_gpu or (plan.TRAININGS_PER_GPU if gpus else len(os.sched_getaffinity(0)))
     return plan.pack(trainings, n_gpus=max(len(gpus), 1), trainings_per_gpu=at_once, max_nodes=1, hours=hours)
+
+
+def refuse_memory(here: plan.NodePlan, n_gpus: int) -> None:
+    """Refuse trainings whose replay buffers, once full, are more than the memory of this machine.
+
+    Raises
+    ------
+    InputError
+        With the number at once that fits.
+    """
+    has = psutil.virtual_memory().total / 1e9
+    n = min(here.trainings_per_gpu * max(n_gpus, 1), len(here.trainings))
+    wanted = footprint.buffers_gb(here.trainings, n)
+    if wanted <= has:
+        return
+    fit = max(each for each in range(n) if footprint.buffers_gb(here.trainings, each) <= has)
+    fit_per_gpu = fit // max(n_gpus, 1)
+    remedy = f"Give --trainings-per-gpu {fit_per_gpu}, or a" if fit_per_gpu else "Give a"
+    raise InputError(
+        f"{n} at once fill replay buffers of {wanted:.0f} GB, and this machine has {has:.0f} GB of memory. {remedy} smaller"
+        " buffer (hyperparameters={dqn: {all: {buffer_size: 10_000}}})."
+    )
 
 
 def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: TrainSettings) -> Outcome:

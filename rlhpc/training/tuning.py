@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from rlhpc.errors import RlhpcError
+from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.store import Store
@@ -83,7 +83,7 @@ def mix(trainings: Sequence[Training], n: int, hours: Hours = prior_hours) -> tu
         key=lambda training: (training.benchmark, training.algo, training.env_id),
     )
     if not learning:
-        raise RlhpcError("the grid has no training that learns: there is nothing to measure.")
+        raise InputError("the grid has no training that learns: there is nothing to measure. Give algos that learn.")
     until = list(itertools.accumulate(map(hours, learning)))
     wanted = [(place + 0.5) / n * until[-1] for place in range(n)]
     chosen = [next(each for each, end in zip(learning, until, strict=True) if end >= point) for point in wanted]

@@ -42,7 +42,7 @@ def test_the_answer_names_all_that_was_measured_and_the_best(tuned):
 
 def test_what_is_written_is_a_configuration_that_a_launch_takes(tuned):
     answer, written = json.loads(tuned[0].stdout), yaml.safe_load(tuned[1].read_text())
-    assert written["packing"] == {"trainings_per_gpu": answer["best"]["trainings_per_gpu"], "mps": "off"}
+    assert written["packing"] == {"trainings_per_gpu": answer["best"]["trainings_per_gpu"], "gpus_per_node": 0}
     assert written["slurm"]["memory_gb_per_training"] > 0
     launch = [sys.executable, JOB.with_name("launch_training.py"), "--dry-run", "--config", tuned[1], *SMALL]
     assert subprocess.run(list(map(str, launch)), capture_output=True, check=False).returncode == 0
@@ -69,4 +69,14 @@ def test_wrong_words_are_refused(words, told, monkeypatch, capsys):
 
 
 def test_a_grid_that_learns_nothing_is_told():
-    assert "nothing to measure" in run(*SMALL, "algos=[random]", "hyperparameters={}", code=1).stderr
+    done = run(*SMALL, "algos=[random]", "hyperparameters={}", code=2)
+    assert (done.stderr.startswith("error: the grid has no training that learns"), done.stdout) == (True, "")
+
+
+def test_memory_counts_replay_buffers_as_full(tmp_path):
+    words = ["algos=[dqn]", "hyperparameters={dqn: {all: {frame_stack: 4, buffer_size: 100_000, learning_starts: 10}}}"]
+    words += ["budget.total_timesteps=20_000", "--counts", 1, "--seconds", 1, "--write", tmp_path / "mine.yaml"]
+    run(*SMALL[:-1], "envs=[MsPacmanNoFrameskip-v4]", *words)
+    full = 20_000 * 2 * 4 * 84 * 84 / 1e9
+    written = yaml.safe_load((tmp_path / "mine.yaml").read_text())["slurm"]["memory_gb_per_training"]
+    assert 1.25 * full < written < 1.25 * full + 3

@@ -114,6 +114,11 @@ $ audit {half}
    it will continue from its checkpoint
    Not in order: 2 of 3 trainings are not recorded; launch again to train what is missing.
 
+more at once than memory holds
+$ launch_training --cluster local envs=[MsPacmanNoFrameskip-v4] algos=[dqn] seeds=[1,2,3,4] {huge_buffers} {as_new}
+2: error: 4 at once fill replay buffers of 22579 GB, and this machine has
+   GB of memory. Give a smaller buffer (hyperparameters={{dqn: {{all: {{buffer_size: 10_000}}}}}}).
+
 # 6. no room on the disk
 scores on a full disk
 $ collect_scores {disk}/demo
@@ -250,7 +255,8 @@ def places(cancelled, tmp_path):
     half_table.parent.mkdir()
     half_table.write_text("Environments,Benchmark,Action Space,Base,Reference\nCartPole-v1,custom,Discrete,22.5,\n")
     found = {"logs": logs, "half": half, "edited": edited, "empty": empty, "table": table, "half_table": half_table}
-    return found | {"as_new": f"logs_dir={tmp_path}/new"}
+    huge = "--trainings-per-gpu 4 budget.total_timesteps=100_000_000 'hyperparameters={dqn: {all: {buffer_size: 100_000_000}}}'"
+    return found | {"as_new": f"logs_dir={tmp_path}/new", "huge_buffers": huge}
 
 
 # --- the table -----------------------------------------------------------------------------------------------------------

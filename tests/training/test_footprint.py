@@ -1,5 +1,7 @@
 """Footprints are no smaller than what trainings are seen to write."""
 
+import pytest
+
 from rlhpc.records import Training
 from rlhpc.training import footprint
 
@@ -33,3 +35,20 @@ def test_a_buffer_is_never_fuller_than_the_training_is_long():
 
 def test_the_random_agent_has_no_checkpoints():
     assert footprint.gigabytes([training(**{"class": "Random"})]) < footprint.gigabytes([training(**{"class": "PPO"})])
+
+
+def test_full_replay_buffers_are_those_of_the_largest_at_once():
+    dqn = training(**{"class": "DQN", "frame_stack": 4, "buffer_size": 100_000})
+    sac = training("dm_control/cheetah-run-v0", 1_000_000, **{"class": "SAC", "buffer_size": 1_000_000})
+    ppo = training(**{"class": "PPO", "frame_stack": 4})
+    assert footprint.buffers_gb([ppo, sac, dqn], 1) == pytest.approx(5.6, abs=0.1)  # as configs/algos/dqn.yaml says
+    assert footprint.buffers_gb([ppo, sac, dqn], 3) == pytest.approx(5.6 + 0.3, abs=0.1)
+    assert footprint.buffers_gb([ppo] * 5, 5) == 0.0
+
+
+def test_a_buffer_that_keeps_each_observation_once_is_half_as_large():
+    whole, half = (
+        training(**{"class": "DQN", "frame_stack": 4, "buffer_size": 1000, "optimize_memory_usage": once})
+        for once in (False, True)
+    )
+    assert footprint.buffers_gb([half], 1) == footprint.buffers_gb([whole], 1) / 2
