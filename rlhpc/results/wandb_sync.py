@@ -40,7 +40,7 @@ class Sending:
         self._links = links
         self._at_once = at_once
         self._tell = tell
-        self._stop = threading.Event()
+        self._begin, self._stop = threading.Event(), threading.Event()
         self._lock = threading.Lock()
 
     def send(self, runs: Sequence[OfflineRun], say: Callable[[str], object]) -> None:
@@ -58,11 +58,14 @@ class Sending:
             After what was under way is sent; or at once, after a second one.
         """
         with ThreadPoolExecutor(self._at_once) as pool:
-            futures = [pool.submit(self._send, run) for run in runs]
+            futures: list[Future[None]] = []
             try:
+                futures += [pool.submit(self._send, run) for run in runs]
+                self._begin.set()  # not before: nobody would wait for what an interrupt in the line above leaves behind
                 wait(futures)
             except KeyboardInterrupt as interrupt:
                 self._stop.set()
+                self._begin.set()
                 say("stopping when the parts that are under way are sent; Ctrl-C again stops at once")
                 self._wait_or_kill(futures)
                 interrupt.add_note("what was sent is remembered; start again to send the rest")
@@ -78,6 +81,7 @@ class Sending:
 
     def _send(self, run: OfflineRun) -> None:
         """Send one run, up to a part that fails: what follows it must not come before it."""
+        self._begin.wait()
         for part in self._links.to_send(run):
             if self._stop.is_set():
                 return

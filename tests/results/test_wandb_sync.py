@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -19,6 +18,7 @@ class Notes:
 
     def __init__(self, endings=None, *, answers=True, interrupt_at=()):
         self.sent = []
+        self.is_heard = threading.Event()
         self.is_killed = threading.Event()
         self._endings = endings or {}
         self._answers = answers
@@ -33,10 +33,10 @@ class Notes:
         self.sent.append(part.folder.name)
         if part.folder.name in self._interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.2)
+            assert self.is_heard.wait(30)
         if self._interrupt_at[:1] == ("twice",):
             os.kill(os.getpid(), signal.SIGINT)
-            assert self.is_killed.wait(10)
+            assert self.is_killed.wait(30)
         ending = self._endings.get(part.folder.name, Ending.SENT)
         if ending is Ending.SENT:
             part.mark.touch()
@@ -67,7 +67,7 @@ def name(seed, place):
 
 def send(store, program, runs, at_once=1):
     sending = Sending(program, read_links(store.root), at_once, lambda _: None)
-    sending.send(runs, lambda _: None)
+    sending.send(runs, lambda _: program.is_heard.set())
     return sending
 
 
