@@ -263,7 +263,7 @@ def test_it_holds_the_sources_compiled_and_nothing_else_of_the_tree(inside):
         *("rlhpc", "jobs", "configs", "slurm", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "image.json")
     }
     kinds = {Path(path).suffix for path in paths} - {".pyc"}
-    assert kinds == {".py", ".yaml", ".sh", ".toml", ".txt", ".md", ".json", ".html", ".css", ""}
+    assert kinds == {".py", ".yaml", ".sh", ".toml", ".txt", ".md", ".json", ".html", ".css", ".js", ""}
 
 
 def test_everybody_may_read_and_start_it(user, image, inside):
