@@ -16,9 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-import argcomplete
-import yaml
-
 from rlhpc import container
 from rlhpc.errors import RlhpcError
 
@@ -96,7 +93,14 @@ def add_config(built: argparse.ArgumentParser, default: Path) -> None:
     overrides = built.add_argument(
         "overrides", nargs="*", metavar="key=value", help="single values of the configuration, laid over the files"
     )
-    overrides.completer = lambda **_: [f"{key}=" for key in _keys(yaml.safe_load(default.read_text()))]  # type: ignore[attr-defined]
+    overrides.completer = lambda **_: _completions(default)  # type: ignore[attr-defined]  # argcomplete's way
+
+
+def _completions(default: Path) -> list[str]:
+    """Return the beginning of every ``key=value`` of a configuration."""
+    import yaml  # noqa: PLC0415  # as argcomplete
+
+    return [f"{key}=" for key in _keys(yaml.safe_load(default.read_text()))]
 
 
 def _keys(values: Mapping[str, Any]) -> Iterator[str]:
@@ -128,6 +132,8 @@ def main(built: argparse.ArgumentParser, work: Callable[[argparse.Namespace], in
         Takes the parsed arguments; returns an exit code, None for 0.
     """
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could stand where its user has pressed Tab
+        import argcomplete  # noqa: PLC0415  # by no other start
+
         argcomplete.autocomplete(built)
     args = built.parse_intermixed_args(_one_file_each(sys.argv[1:]))
     output, errors = _PatientOutput(sys.stdout), _PatientOutput(sys.stderr)

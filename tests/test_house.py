@@ -157,6 +157,7 @@ def test_no_imports_go_in_a_circle():
         ("jobs/audit.py", "torch gymnasium matplotlib pandas"),
         ("jobs/check_cluster.py", "torch matplotlib wandb"),
         ("jobs/status.py", "torch gymnasium matplotlib pandas submitit"),
+        ("jobs/sync_wandb.py", "torch gymnasium matplotlib pandas wandb"),
     ],
 )
 def test_what_must_start_at_once_loads_no_heavy_package(what, must_not_load):
