@@ -46,6 +46,14 @@ class Notes:
         self.is_killed.set()
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Hear SIGINT also where the tests were started in the background of a script, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def make(store):
     """Make a run of parts with the given names."""
