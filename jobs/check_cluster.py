@@ -102,7 +102,7 @@ def _request(config: LaunchConfig, site: Site) -> tuple[Sequence[Training], Requ
     """Return what is not stored yet, or all if all is stored, and what its launch would ask, the queue's limits apart."""
     expanded = expand(config)
     found = ledger.check(config.store, expanded.trainings)
-    trainings, hours = found.to_train or expanded.trainings, measured_hours(found.results)
+    trainings, hours = found.to_train or expanded.trainings, measured_hours(config.store, found, config.planned_device)
     planned = slurm.plan(trainings, config, hours, dataclasses.replace(site, config={}))
     request = slurm.request(planned, config, hours)
     return trainings, dataclasses.replace(request, needs_internet=config.wandb.mode == "online")

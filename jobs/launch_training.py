@@ -50,7 +50,7 @@ from rlhpc.records import Training
 from rlhpc.results import ledger, writers
 from rlhpc.results.missing import count, has_given_up
 from rlhpc.training import cores, gpu_sharing, grid, local, node, outcome
-from rlhpc.training.estimate import Hours, measured_hours
+from rlhpc.training.estimate import MeasuredHours, measured_hours
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,10 +91,9 @@ class _Launch:
     wanted: Sequence[Training]
     facts: dict[str, Any]
 
-    @property
-    def hours(self) -> Hours:
-        """How long a training takes."""
-        return measured_hours(self.found.results)
+    def hours(self, device: str) -> MeasuredHours:
+        """Say how long a training takes on a device."""
+        return measured_hours(self.config.store, self.found, device)
 
     def tell(self, facts: Mapping[str, Any]) -> None:
         """Say what is going to be done, where the answer is text; a plan that is the answer itself is `command.answer`."""
@@ -104,8 +103,9 @@ class _Launch:
 
 def _carry_out(launch: _Launch) -> int:
     """Train on this machine."""
-    args, config, store, hours = launch.args, launch.config, launch.config.store, launch.hours
+    args, config, store = launch.args, launch.config, launch.config.store
     gpus = local.usable_gpus(config.device)
+    hours = launch.hours("cuda" if gpus else "cpu")
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
     nodes = local.pack_here(launch.wanted, config.packing, gpus, hours)
@@ -130,14 +130,15 @@ def _carry_out(launch: _Launch) -> int:
 
 def _submit(launch: _Launch) -> int:
     """Submit to Slurm; a dry run where there is none only plans."""
-    args, config, store, hours = launch.args, launch.config, launch.config.store, launch.hours
+    args, config, store = launch.args, launch.config, launch.config.store
+    hours = launch.hours(config.planned_device)
     site = _site(args)
     queued = slurm.in_queue(store, launch.wanted) if site else {}
     planned = slurm.plan([training for training in launch.wanted if training.name not in queued], config, hours, site)
     asked = slurm.request(planned, config, hours)
     facts = launch.facts | text.facts_of(launch.expanded, launch.found, planned.nodes, hours)
     facts |= slurm.describe(planned, config, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
-    if site and planned.nodes:
+    if planned.nodes:
         slurm.refuse(site, asked)
     if args.dry_run and planned.nodes:
         _look_at_image(launch)

@@ -39,7 +39,6 @@ trainings in it, or no key that the server takes
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -89,8 +88,7 @@ def _send(args: argparse.Namespace, links: Links, report: Report) -> None:
     """Send, with a bar on a terminal."""
     program = Program()
     print(program.ask(), file=sys.stderr)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: a part that is cut off would be sent twice
-        signal.signal(number, signal.default_int_handler)
+    command.end_as_on_interrupt()  # a part that is cut off would be sent twice
     with tqdm(total=len(report.to_send), unit="part", disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:
         sending = Sending(program, links, args.at_once, lambda _: bar.update())
         sending.send(report.runs, lambda line: print(line, file=sys.stderr))

@@ -3,23 +3,26 @@
 
 examples:
   python jobs/tune_packing.py
-      the default grid's mix: 1, 2, 4, 8, 12 and 16 trainings on each GPU (without one, on all cores), a minute each
+      the default grid's mix: 1, 2, 4, 8, 12 and 16 trainings on each GPU (without one, on all cores), about a minute each
   python jobs/tune_packing.py --config configs/demo.yaml --counts 1 2 4 --seconds 20
       takes every key and file that jobs/launch_training.py takes
   srun --partition=gpu --gpus-per-node=1 --cpus-per-task=12 python jobs/tune_packing.py --write configs/clusters/mine.yaml
       on a node of a cluster; then: python jobs/launch_training.py --config configs/clusters/mine.yaml
 
-Trainings are the grid's own, of each kind as many as it takes of the grid's time, with rollouts of at most 128 steps and without
-evaluations; nothing of them is kept. With GPUs each number is measured with and without CUDA MPS, where that can be had. A number
-that would not fit into the free memory of this machine (of which a job may have a part only) or of a GPU, by what the one before
-it took, is not tried; nor is any larger one in that mode. Best is the smallest number that gives 95 % of the most steps per
-second.
+Trainings are the grid's own, with rollouts of at most 128 steps and without evaluations; nothing of them is kept. Eight stand for
+the grid, of each kind as many as it takes of the grid's time, and each number carries out all eight: one group after the other
+where it is smaller (each for 10 seconds at least, so small numbers take longer), some several times where it is larger. Steps of
+the kinds are added up in the same proportions for every number, so that the lines of the table can be compared. With GPUs each
+number is measured with and without CUDA MPS, where that can be had. A number that would not fit into the free memory of this
+machine (of which a job may have a part only) or of a GPU, by what the one before it took, is not tried; nor is any larger one in
+that mode. Best is the smallest number that gives 95 % of the most steps per second. What is interrupted leaves nothing behind.
 
 --write FILE writes packing.trainings_per_gpu, packing.affinity if it is not any, slurm.memory_gb_per_training (a quarter more
 than was measured), and packing.mps, or, measured without a GPU, packing.gpus_per_node: 0. A file that is there is not replaced; a
 folder that is not is made. Memory counts replay buffers as full.
 
 --json prints one object:
+  mix       [{benchmark, env_id, algo, n}]: what stands for the grid; n of eight
   measured  [{trainings_per_gpu, mps, steps_per_second, memory_gb, gpu_memory_gb}]; of all trainings together, the last of one GPU
   best      the same, of the one to take
   gpus      names of the GPUs that were used
@@ -32,10 +35,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -45,8 +50,11 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
-from rlhpc.training import cores, footprint, gpu_sharing, local, tuning
-from rlhpc.training.tuning import Measured, Room
+from rlhpc.results import ledger
+from rlhpc.results.missing import count
+from rlhpc.training import cores, gpu_sharing, local, tuning
+from rlhpc.training.estimate import measured_hours
+from rlhpc.training.tuning import N_CHOSEN, Kind, Measured, Room, Tuner
 
 COUNTS = (1, 2, 4, 8, 12, 16)
 MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: evaluations, rollouts of full length
@@ -72,24 +80,20 @@ def main(args: argparse.Namespace) -> None:
     gpus = local.usable_gpus(config.device)
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
-    tuning.mix(trainings, 1)  # refuses a grid of which nothing can be measured
+    hours = measured_hours(config.store, ledger.check(config.store, trainings), "cuda" if gpus else "cpu")
+    tuner = Tuner(trainings, gpus, config.settings(local.device(config.device, gpus)), args.seconds, hours)
+    modes = _modes(config, gpus)
     if args.write:
         writable_folder(args.write.parent)
-    settings = config.settings(local.device(config.device, gpus))
-
-    def measure_one(n: int, mode: str) -> Measured:
-        at_once = n * max(len(gpus), 1)
-        chosen = tuning.mix(trainings, at_once)
-        found = tuning.measure(chosen, gpus, n, dataclasses.replace(settings, mps=mode), args.seconds)
-        # replay buffers take memory as they fill, and in these seconds they hardly begin to
-        return dataclasses.replace(found, memory_gb=found.memory_gb + footprint.buffers_gb(trainings, at_once))
-
+    command.end_as_on_interrupt()
+    mix = Counter((training.benchmark, training.env_id, training.algo) for training in tuner.chosen)
+    print(_plan(mix, len(modes) * sum(map(tuner.seconds, counts))))
     found = []
-    print(_HEADING, flush=True)
+    print(_heading(len(gpus)), flush=True)
     try:
-        for each in tuning.sweep(counts, _modes(config, gpus), measure_one, Room.here(gpus)):
+        for each in tuning.sweep(counts, modes, tuner.measure, Room.here(gpus)):
             found.append(each)
-            print(_row(each), flush=True)
+            print(_row(each, len(gpus)), flush=True)
     except RlhpcError as error:
         if not found:
             raise
@@ -98,13 +102,15 @@ def main(args: argparse.Namespace) -> None:
     if args.write:
         write_text(args.write, _configuration(best, len(gpus), config.packing.affinity), exclusive=True)
     answer = {
+        "mix": [dict(zip(("benchmark", "env_id", "algo"), kind, strict=True)) | {"n": n} for kind, n in mix.items()],
         "measured": [dataclasses.asdict(each) for each in found],
         "best": dataclasses.asdict(best),
         "gpus": list(gpus),
         "written": str(args.write) if args.write else None,
     }
     where = "on each GPU" if gpus else "on these cores"
-    text = [f"Best: {best.trainings_per_gpu} at once {where}{', with MPS' if best.mps else ''} (packing.trainings_per_gpu)."]
+    what = f"{best.trainings_per_gpu} at once {where}{', with MPS' if best.mps else ''} (packing.trainings_per_gpu)"
+    text = [f"Best: {what}." if len(found) > 1 else f"Measured: {what}; nothing to compare it with."]
     command.answer(args, answer, "\n".join([*text, *([f"Written: {args.write}"] if args.write else [])]))
 
 
@@ -145,15 +151,23 @@ def _configuration(best: Measured, n_gpus: int, affinity: str) -> str:
     )
 
 
-_HEADING = f"{'at once':>8s} {'MPS':>4s} {'steps/s':>9s} {'each':>8s} {'GB':>6s} {'GPU GB':>7s}"
+def _plan(mix: Mapping[Kind, int], seconds: float) -> str:
+    """Say what is measured, and how long that takes."""
+    length = count(math.ceil(seconds / 60), "minute")
+    lines = [f"Measured on {N_CHOSEN} trainings, by their share of the grid's time; up to about {length}:"]
+    return "\n".join([*lines, *(f"  {n}  {benchmark} {algo} {env_id}" for (benchmark, env_id, algo), n in mix.items())])
 
 
-def _row(each: Measured) -> str:
+def _heading(n_gpus: int) -> str:
+    """Spell the first line of the table; without a GPU there is none of its columns."""
+    return f"{'at once':>8s} {'steps/s':>9s} {'each':>8s} {'GB':>6s}{'  MPS  GPU GB' if n_gpus else ''}"
+
+
+def _row(each: Measured, n_gpus: int) -> str:
     """Spell a line of the table."""
-    rate = each.steps_per_second
-    mps = "on" if each.mps else "off"
-    memory = f"{each.memory_gb:6.1f} {each.gpu_memory_gb:7.1f}"
-    return f"{each.trainings_per_gpu:8d} {mps:>4s} {rate:9,.0f} {rate / each.trainings_per_gpu:8,.0f} {memory}"
+    n, rate = each.trainings_per_gpu, each.steps_per_second
+    of_gpus = f"  {'on' if each.mps else 'off':>3s} {each.gpu_memory_gb:7.1f}" if n_gpus else ""
+    return f"{n:8d} {rate:9,.0f} {rate / (n * max(n_gpus, 1)):8,.0f} {each.memory_gb:6.1f}{of_gpus}"
 
 
 if __name__ == "__main__":

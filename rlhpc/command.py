@@ -11,6 +11,7 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -159,6 +160,13 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
             print(limits, file=sys.stderr)
         return getattr(error, "exit_code", 1)
     return code
+
+
+def end_as_on_interrupt() -> None:
+    """Take SIGTERM for Ctrl-C, and so a terminal that is closed, unless that is ignored: what is under way is tidied up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _shortened(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ _CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
 MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
 _TIME_OPTIONS = {"qos"}  # a quality of service may grant more time than the partition
 _MB_PER_GB = 1024
+_BESIDE_BUFFERS_GB = (
+    0.5  # memory of a training; 12 packed ones take 1.0 (vectors) to 2.4 GB (frames) in all where pages are shared
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Request:
         Whether trainings talk to a server outside.
     has_image : bool
         Whether trainings run in an Apptainer image.
+    at_once : int
+        Trainings that an element carries out at a time, at most.
+    buffers_gb : float
+        What their replay buffers come to in memory, once full.
     """
 
     partition: str | None
@@ -64,6 +72,8 @@ class Request:
     has_options: frozenset[str] = frozenset()
     needs_internet: bool = False
     has_image: bool = False
+    at_once: int = 1
+    buffers_gb: float = 0.0
 
     def wanted_gres(self) -> tuple[Gres, ...]:
         """Return the generic resources that an element asks for, as far as they are known."""
@@ -74,9 +84,9 @@ class Request:
         return ()
 
 
-def refusals(site: Site, request: Request) -> list[str]:
-    """Return every reason why a launch cannot work, each with what to do; none if it can."""
-    return [str(finding) for finding in unfit(site, request)]
+def refusals(site: Site | None, request: Request) -> list[str]:
+    """Return every reason why a launch cannot work, each with what to do; none if it can, or could at some site."""
+    return [str(finding) for finding in (unfit(site, request) if site else _by_itself(request))]
 
 
 def unfit(site: Site, request: Request) -> list[Finding]:
@@ -85,7 +95,7 @@ def unfit(site: Site, request: Request) -> list[Finding]:
     per_partition = [list(_of_nodes(site, each, request)) for each in named_partitions(site, request)]
     if all(per_partition):  # else one of them can carry it out
         faults += [fault for found in per_partition for fault in found]
-    return [*faults, *_of_time(request)]
+    return [*faults, *_by_itself(request)]
 
 
 def named_partitions(site: Site, request: Request) -> list[Partition]:
@@ -215,6 +225,26 @@ def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request)
             f"No single node of the partition '{partition.name}'{beside} gives both {amount(cpus, 'core')} and {memory:g} GB of"
             " memory.",
             "Carry out fewer trainings at once (--trainings-per-gpu).",
+        )
+
+
+def _by_itself(request: Request) -> list[Finding]:
+    """Find what cannot work at any site."""
+    return [*_of_buffers(request), *_of_time(request)]
+
+
+def _of_buffers(request: Request) -> Iterator[Finding]:
+    """Yield that replay buffers will not fit into the memory that is asked for: trainings would be killed as they fill."""
+    if request.memory_gb is None or request.has_options & MEMORY_OPTIONS:
+        return
+    wanted = request.buffers_gb + request.at_once * _BESIDE_BUFFERS_GB
+    if request.buffers_gb and wanted > request.memory_gb:
+        yield _refuse(
+            "replay_buffers",
+            f"An element carries out {amount(request.at_once, 'training')} at once, which take about {wanted:.1f} GB of memory,"
+            f" {request.buffers_gb:.1f} of them in replay buffers once full; {request.memory_gb:g} GB are asked for.",
+            f"Set slurm.memory_gb_per_training={math.ceil(10 * wanted / request.at_once) / 10:g}, or take smaller buffers"
+            " (hyperparameters={dqn: {all: {buffer_size: 10_000}}}).",
         )
 
 

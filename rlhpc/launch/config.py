@@ -64,6 +64,11 @@ class LaunchConfig(grid.GridConfig):
         """The results of this grid."""
         return Store(Path(_expanded(self.logs_dir)) / self.name)
 
+    @property
+    def planned_device(self) -> Literal["cpu", "cuda"]:
+        """What the trainings of an array element run on."""
+        return "cuda" if self.packing.gpus_per_node and self.device != "cpu" else "cpu"
+
     def settings(self, device: str) -> TrainSettings:
         """Say how the trainings are carried out on a device."""
         return TrainSettings(

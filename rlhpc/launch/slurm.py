@@ -44,12 +44,15 @@ class SlurmPlan:
         Elements that an array of this site may have.
     notes : tuple of str
         What the site's limits have changed, in words.
+    at_once : int
+        Trainings that an element carries out at a time, at most.
     """
 
     nodes: tuple[NodePlan, ...]
     needs: Demand
     array_size: int
     notes: tuple[str, ...]
+    at_once: int
 
 
 def in_queue(store: Store, trainings: Sequence[Training]) -> dict[str, QueuedElement]:
@@ -104,10 +107,11 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     partition = site.partition(config.slurm.partition) if site else None
     most = max((len(node.trainings) for node in nodes), default=0)  # a small grid needs less than a node's worth
     n_gpus = min(packing.gpus_per_node, most)
+    at_once = min(max(packing.gpus_per_node, 1) * (packing.trainings_per_gpu or TRAININGS_PER_GPU), most)
     needs = array.demand(
         config.slurm,
         gpus=n_gpus,
-        trainings_at_once=min(max(packing.gpus_per_node, 1) * (packing.trainings_per_gpu or TRAININGS_PER_GPU), most),
+        trainings_at_once=at_once,
         stop_seconds=config.stop_seconds,
         max_minutes=partition.max_minutes if partition else None,
     )
@@ -116,7 +120,7 @@ def plan(trainings: Sequence[Training], config: LaunchConfig, hours: Hours, site
     longest = max((makespan(node, hours) for node in nodes), default=0.0) * 60
     if nodes and config.slurm.timeout_min is None and longest * _AMPLE < needs.timeout_min:
         notes.append("Shorter elements start earlier: give a slurm.timeout_min that suits them; what is not done then continues.")
-    return SlurmPlan(tuple(replace(node, n_gpus=n_gpus) for node in nodes), needs, array_size, tuple(notes))
+    return SlurmPlan(tuple(replace(node, n_gpus=n_gpus) for node in nodes), needs, array_size, tuple(notes), at_once)
 
 
 def _room(site: Site | None, account: str | None) -> int | None:
@@ -151,10 +155,12 @@ def request(planned: SlurmPlan, config: LaunchConfig, hours: Hours) -> checks.Re
         gigabytes=footprint.gigabytes(trainings),
         has_options=frozenset(config.slurm.sbatch_options),
         has_image=config.container.image is not None,
+        at_once=planned.at_once,
+        buffers_gb=max((footprint.buffers_gb(node.trainings, planned.at_once) for node in planned.nodes), default=0.0),
     )
 
 
-def refuse(site: Site, asked: checks.Request) -> None:
+def refuse(site: Site | None, asked: checks.Request) -> None:
     """Refuse what the site cannot give, before anything is submitted or written.
 
     Raises
@@ -218,7 +224,7 @@ def look_at_image(trainings: Sequence[Training], config: LaunchConfig, writes: S
         return None, ""
     modules = sorted({training.env_id.rpartition(":")[0] for training in trainings} - {""})
     found = image.look(config.container, writes, modules=modules)
-    if config.packing.gpus_per_node and config.device != "cpu" and found.torch.endswith(_FOR_CPUS):
+    if config.planned_device == "cuda" and found.torch.endswith(_FOR_CPUS):
         raise InputError(
             f"the image '{found.path}' holds torch for CPUs ({found.torch}), and its trainings are to have GPUs. Build one with"
             " torch for CUDA, or ask for no GPUs: packing.gpus_per_node=0."

@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlhpc.config import CONFIGS
+from rlhpc.records import Training
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.missing import count
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
-from rlhpc.training.estimate import Hours, prior_hours
+from rlhpc.training.estimate import MeasuredHours, Source
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
 
 
-def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: Hours = prior_hours) -> dict[str, Any]:
+def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: MeasuredHours) -> dict[str, Any]:
     """Gather what is to be said before a launch, in words that JSON knows.
 
     Parameters
@@ -28,7 +29,7 @@ def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: H
         What is stored of it.
     nodes : sequence of NodePlan
         The plan of the rest.
-    hours : callable
+    hours : MeasuredHours
         How long a training takes.
     """
     kinds = Counter((training.benchmark, training.algo, training.total_timesteps) for training in grid.trainings)
@@ -39,9 +40,21 @@ def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: H
         "kinds": [{"benchmark": key[0], "algo": key[1], "total_timesteps": key[2], "n": n} for key, n in kinds.items()],
         "incompatible": [{"algo": algo, "env_id": env_id} for algo, env_id in grid.incompatible],
         "damaged": [{"training": training.name, "reason": reason} for training, reason in found.damaged],
-        "estimates": "measured" if found.results else "priors",
+        "estimates": _estimates([training for node in nodes for training in node.trainings], hours),
         **plan.describe(nodes, hours),
     }
+
+
+def _estimates(trainings: Sequence[Training], hours: MeasuredHours) -> list[dict[str, Any]]:
+    """Say of how many trainings the duration comes from where, the surest first."""
+    found: dict[Source, list[Training]] = {source: [] for source in Source}
+    for training in trainings:
+        found[hours.source(training)].append(training)
+    return [
+        {"source": source.value, "n": len(each), "algos": sorted({training.algo for training in each})}
+        for source, each in found.items()
+        if each
+    ]
 
 
 def before(facts: Mapping[str, Any]) -> str:
@@ -79,7 +92,10 @@ def before(facts: Mapping[str, Any]) -> str:
     if facts["n_to_train"] and facts["cluster"] == "slurm":
         lines += _price(facts)
     elif facts["n_to_train"]:
-        lines.append(f"On this machine, {facts['gpus_per_node'] * facts['trainings_per_gpu']} at a time, the long ones first.")
+        at_once = facts["gpus_per_node"] * facts["trainings_per_gpu"]
+        (least,) = facts["least_wall_hours"].values()
+        length = f"about {_span(facts['estimated_hours'])} (at least {_span(least)})"
+        lines += [f"On this machine, {at_once} at a time, the long ones first; {length}.", _sources(facts["estimates"])]
     return "\n".join(lines)
 
 
@@ -89,7 +105,6 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     what = f"{count(n_gpus, 'GPU')} x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
     hours = facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"]
     price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hours"
-    source = "your own trainings so far, else by priors" if facts["estimates"] == "measured" else "priors"
     least = facts["least_wall_hours"]
     walls = ", ".join(
         f"{_span(wall)} on {n_nodes} (at least {_span(least[n_nodes])})"
@@ -98,14 +113,29 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_span(element['timeout_min'] / 60)} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""
-    length = f"{_span(facts['estimated_hours'])} (by {source} of an A100; short ones end much earlier)"
+    length = f"{_span(facts['estimated_hours'])} (short ones end much earlier)"
     return [
         f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element {length}.",
+        _sources(facts["estimates"]),
         f"Until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
         f"Each takes {size}{inside}; what is not done then is saved, requeued and continued.",
         f"About {facts['n_files']:,} files and {max(facts['gigabytes'], 0.1):,.1f} GB will be written.",
         *facts["notes"],
     ]
+
+
+_BY = {
+    Source.MEASURED: "by your own trainings so far",
+    Source.OTHER_DEVICE: "by your own trainings so far, on another kind of device",
+    Source.PRIOR: "by priors of an A100",
+    Source.AS_PPO: "as if they were PPO on an A100, for want of a prior",
+}
+
+
+def _sources(estimates: Sequence[Mapping[str, Any]]) -> str:
+    """Say where the estimates come from."""
+    words = [f"{count(each['n'], 'training')} ({', '.join(each['algos'])}) {_BY[Source(each['source'])]}" for each in estimates]
+    return f"Times are estimates: {'; '.join(words)}."
 
 
 def submitted(arrays: Sequence[Mapping[str, str]], store: Store) -> str:
@@ -169,7 +199,7 @@ def _number(hours: float) -> str:
 
 def _span(hours: float) -> str:
     """Spell a duration."""
-    return f"{_number(hours)} hours" if hours >= 1 else count(max(round(hours * 60), 1), "minute")
+    return f"{_number(hours)} hour{'' if hours == 1 else 's'}" if hours >= 1 else count(max(round(hours * 60), 1), "minute")
 
 
 def _steps(total_timesteps: int) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import glob
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Result, Training
-from rlhpc.results.store import Store
+from rlhpc.results.store import RESULT, Store, read_result
 
 CHANGES_SHOWN = 5
 
@@ -60,6 +63,26 @@ def check(store: Store, trainings: Iterable[Training]) -> Ledger:
         else:
             results.append(result)
     return Ledger(tuple(results), tuple(missing), tuple(changed), tuple(damaged))
+
+
+def read_alike(store: Store, found: Ledger) -> Iterator[Result]:
+    """Yield the results of other launches into this folder that tell how long the trainings of a grid take.
+
+    Of the same benchmark and algorithm with the same settings, such as other seeds; what cannot be read is left out.
+    """
+    trainings = (*found.stored, *found.to_train)
+    own = {store.folder(training) for training in trainings}
+    hashes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for training in trainings:
+        hashes[training.benchmark, training.algo].add(training.hyperparameters_hash)
+    for (benchmark, algo), known in hashes.items():
+        for path in sorted(store.trainings.glob(f"{glob.escape(benchmark)}/*/{glob.escape(algo)}/*/{RESULT}")):
+            if path.parent in own:
+                continue
+            with contextlib.suppress(DamagedResultError):
+                result = read_result(path)
+                if result.training.hyperparameters_hash in known:
+                    yield result
 
 
 def refuse_changed(found: Ledger, store: Store) -> None:

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import tempfile
-import threading
-import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import psutil
 
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Training
-from rlhpc.results import progress
-from rlhpc.results.store import Store
-from rlhpc.training import gpu_sharing, node
+from rlhpc.training import footprint
 from rlhpc.training.algos import RANDOM
-from rlhpc.training.estimate import Hours, prior_hours
-from rlhpc.training.places import memory_mib, places
+from rlhpc.training.estimate import Hours
+from rlhpc.training.measurement import Sample, free_gb, measure
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.stop import Stop
-from rlhpc.training.tracking import WandbConfig
 
 KNEE = 0.95  # of the most steps per second: what more trainings add beyond this is not worth their memory
+N_CHOSEN = 8  # trainings that stand for a grid; each stands for an eighth of its time
+SECONDS_AT_LEAST = 10.0  # of one sample: several reports of each training, and rollouts
+_SECONDS_BESIDE = 10.0  # of one sample: until all have started and made a first report, and until they have ended
 _ENDLESS = 10**9  # agent steps
-# Rollouts of at most so many steps: whole ones, with the updates that follow, fit into a minute, and a step costs the same.
+# Rollouts of at most so many steps: whole ones, with the updates that follow, fit into a sample, and a step costs the same.
 _MAX_N_STEPS = 128
 _MAX_LEARNING_STARTS = 200  # an off-policy agent learns from here on
-_SECONDS_TO_REPORT = 600.0
-_MIB = 1 << 20
-_POLL_SECONDS = 0.5
-_STOP_SECONDS = 5.0
+
+Kind = tuple[str, str, str]  # benchmark, environment, algorithm
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Measured:
         On each GPU; without one, on all cores.
     mps : bool
     steps_per_second : float
-        Agent steps of all trainings together.
+        Agent steps of all trainings together, in the proportions of `Scale`.
     memory_gb : float
         Of the host, all processes together, pages that they share counted once; gigabytes.
     gpu_memory_gb : float
@@ -62,21 +56,25 @@ class Measured:
     gpu_memory_gb: float = 0.0
 
 
-def mix(trainings: Sequence[Training], n: int, hours: Hours = prior_hours) -> tuple[Training, ...]:
+def choose(trainings: Sequence[Training], hours: Hours) -> tuple[Training, ...]:
     """Choose trainings that stand for a grid: of each kind as many as it takes of the grid's time.
 
     Parameters
     ----------
     trainings : sequence of Training
         Of the grid; the random agent's do not count.
-    n : int
     hours : callable
         How long a training takes.
 
     Returns
     -------
-    tuple of Training, length n
-        Endless, each of a seed of its own, with short rollouts.
+    tuple of Training, length `N_CHOSEN`
+        Endless, with short rollouts and without evaluations; the same one several times where few kinds take all the time.
+
+    Raises
+    ------
+    InputError
+        If none of them learns.
     """
     learning = sorted(
         (training for training in trainings if training.hyperparameters["class"] != RANDOM),
@@ -85,11 +83,10 @@ def mix(trainings: Sequence[Training], n: int, hours: Hours = prior_hours) -> tu
     if not learning:
         raise InputError("the grid has no training that learns: there is nothing to measure. Give algos that learn.")
     until = list(itertools.accumulate(map(hours, learning)))
-    wanted = [(place + 0.5) / n * until[-1] for place in range(n)]
+    wanted = [(place + 0.5) / N_CHOSEN * until[-1] for place in range(N_CHOSEN)]
     chosen = [next(each for each, end in zip(learning, until, strict=True) if end >= point) for point in wanted]
     return tuple(
-        replace(training, seed=seed, total_timesteps=_ENDLESS, hyperparameters=_shortened(training.hyperparameters))
-        for seed, training in enumerate(chosen)
+        replace(training, total_timesteps=_ENDLESS, hyperparameters=_shortened(training.hyperparameters)) for training in chosen
     )
 
 
@@ -102,122 +99,136 @@ def _shortened(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     return shortened
 
 
-def measure(
-    trainings: Sequence[Training], gpus: Sequence[str], trainings_per_gpu: int, settings: TrainSettings, seconds: float
-) -> Measured:
-    """Carry out trainings for some seconds behind the moment when all learn.
+def groups(chosen: Sequence[Training], n: int) -> list[tuple[Training, ...]]:
+    """Divide what stands for a grid into groups of n at once, each as mixed as can be, which have all kinds together.
+
+    Parameters
+    ----------
+    chosen : sequence of Training
+        From `choose`.
+    n : int
+        Where there are more places than trainings, some are taken several times.
+
+    Returns
+    -------
+    list of tuple of Training, length n
+        Each training of a seed of its own. A group of the same kinds as another is left out.
+    """
+    n_groups = -(-len(chosen) // n)
+    found: dict[frozenset[tuple[Kind, int]], tuple[Training, ...]] = {}
+    for first in range(n_groups):
+        group = [chosen[(first + n_groups * place) % len(chosen)] for place in range(n)]
+        kinds = frozenset(Counter(map(_kind, group)).items())
+        found.setdefault(kinds, tuple(replace(training, seed=seed) for seed, training in enumerate(group)))
+    return list(found.values())
+
+
+def _kind(training: Training) -> Kind:
+    return training.benchmark, training.env_id, training.algo
+
+
+class Scale:
+    """Adds up agent steps of trainings that differ in speed so that every number of them at once is weighed alike.
+
+    A step of one kind may cost ten times one of another, so the steps of different mixes cannot be compared. Here each kind makes
+    the same part of all steps, however many are at once: the part that it makes where it is given its share of the time, at the
+    speeds that were measured first. The figure is the steps per second at which a grid of these parts is carried out.
+
+    Parameters
+    ----------
+    chosen : sequence of Training
+        From `choose`.
+    """
+
+    def __init__(self, chosen: Sequence[Training]) -> None:
+        self._kinds = list(map(_kind, chosen))
+        self._parts: list[float] = []  # agent steps of each
+
+    def steps_per_second(self, samples: Sequence[Sample], n: int) -> float:
+        """Return the agent steps per second of n trainings at once.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+            In which every kind is seen.
+        n : int
+        """
+        seen: dict[Kind, list[float]] = defaultdict(list)
+        for sample in samples:
+            for training, rate in zip(sample.trainings, sample.rates, strict=True):
+                seen[_kind(training)].append(rate)
+        rates = [fmean(seen[kind]) for kind in self._kinds]
+        self._parts = self._parts or rates
+        return n * sum(self._parts) / sum(part / rate for part, rate in zip(self._parts, rates, strict=True))
+
+
+class Tuner:
+    """Measures numbers of trainings at once.
 
     Parameters
     ----------
     trainings : sequence of Training
-        From `mix`, as many as there are places.
+        Of the grid.
     gpus : sequence of str
-    trainings_per_gpu : int
     settings : TrainSettings
     seconds : float
+        Of each number; divided among its `groups`, of which each takes `SECONDS_AT_LEAST`, if so many are given.
+    hours : callable
+        How long a training takes.
+
+    Attributes
+    ----------
+    chosen : tuple of Training
+        What stands for the grid.
 
     Raises
     ------
-    RlhpcError
-        If one of them fails, or they do not begin to learn.
+    InputError
+        If none of the trainings learns.
     """
-    settings = replace(settings, stop_seconds=_STOP_SECONDS, wandb=WandbConfig())
-    free_before = _free_gb(gpus)
-    with (
-        tempfile.TemporaryDirectory(prefix="rlhpc-tune-") as made,
-        contextlib.closing(Stop()) as stop,
-        gpu_sharing.share(settings.mps, gpus, trainings_per_gpu, lambda _: None) as sharing,
-    ):
-        store = Store(Path(made))
-        watch = _Watch(store, trainings, gpus, stop, seconds)
-        watch.start()
-        try:
-            free = places(gpus, trainings_per_gpu, settings.affinity)
-            node.supervise(trainings, free, store, settings, watch, stop=stop, sharing=sharing)
-        finally:
-            watch.end()
-    if watch.fault:
-        raise RlhpcError(watch.fault)
-    taken = [before - after for before, after in zip(free_before, watch.free_gb, strict=True) if before < math.inf]
-    return Measured(trainings_per_gpu, settings.mps == "on", watch.steps_per_second, watch.memory_gb, max([*taken, 0.0]))
 
-
-class _Watch(threading.Thread):
-    """Look at trainings while they are supervised, and end it when enough was seen; it is their listener, too."""
-
-    def __init__(self, store: Store, trainings: Sequence[Training], gpus: Sequence[str], stop: Stop, seconds: float) -> None:
-        super().__init__(daemon=True)
-        self.fault = ""
-        self.steps_per_second = 0.0
-        self.memory_gb = 0.0
-        self.free_gb: list[float] = []  # of each GPU
-        self._gpus = gpus
-        self._store = store
+    def __init__(
+        self, trainings: Sequence[Training], gpus: Sequence[str], settings: TrainSettings, seconds: float, hours: Hours
+    ) -> None:
+        self.chosen = choose(trainings, hours)
         self._trainings = trainings
-        self._stop_request = stop
+        self._gpus = gpus
+        self._settings = settings
         self._seconds = seconds
-        self._ended = threading.Event()
+        self._scale = Scale(self.chosen)
 
-    def run(self) -> None:
-        """Wait until all learn, look twice, and have all stop."""
-        try:
-            first = self._reports(than=[(0.0, 0)] * len(self._trainings))
-            self._ended.wait(self._seconds)
-            last = self._reports(than=first)
-            rates = [
-                (steps - before) / max(at - began, _POLL_SECONDS)
-                for (began, before), (at, steps) in zip(first, last, strict=True)
-            ]
-            self.steps_per_second, self.memory_gb, self.free_gb = sum(rates), _memory_gb(), _free_gb(self._gpus)
-        except Exception as error:  # noqa: BLE001  # whatever it is, nothing was measured
-            self.fault = self.fault or str(error) or repr(error)
-        finally:
-            self._stop_request.request(_STOP_SECONDS)
+    def measure(self, n: int, mode: str) -> Measured:
+        """Measure n trainings on each GPU, without one on all cores, in a mode of MPS.
 
-    def end(self) -> None:
-        """Look no more, if it still does."""
-        self._ended.set()
-        self.join()
+        Raises
+        ------
+        RlhpcError
+            If one of them fails, or they do not begin to learn.
+        """
+        settings, at_once = replace(self._settings, mps=mode), self._at_once(n)
+        parts, seconds = self._divided(n)
+        samples = [measure(part, self._gpus, n, settings, seconds) for part in parts]
+        return Measured(
+            n,
+            mode == "on",
+            self._scale.steps_per_second(samples, at_once),
+            # replay buffers take memory as they fill, and in these seconds they hardly begin to
+            max(each.memory_gb for each in samples) + footprint.buffers_gb(self._trainings, at_once),
+            max(each.gpu_memory_gb for each in samples),
+        )
 
-    def _reports(self, than: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-        """Return when each training reported and how many agent steps it had made, once all have made more than before."""
-        deadline = time.monotonic() + _SECONDS_TO_REPORT
-        while time.monotonic() < deadline and not self.fault and not self._ended.is_set():
-            told = [progress.read(self._store.folder(training)) for training in self._trainings]
-            found = [(at, each.timesteps) for each, at in filter(None, told)]
-            if len(found) == len(told) and all(new[1] > old[1] for new, old in zip(found, than, strict=True)):
-                return found
-            self._ended.wait(_POLL_SECONDS)
-        raise RlhpcError(f"not all trainings went on within {_SECONDS_TO_REPORT:.0f} seconds")
+    def seconds(self, n: int) -> float:
+        """Return how long a number takes to measure, about."""
+        parts, seconds = self._divided(n)
+        return len(parts) * (seconds + _SECONDS_BESIDE)
 
-    def started(self, training: Training, attempt: int) -> None:
-        """Hear nothing new."""
+    def _at_once(self, n: int) -> int:
+        return n * max(len(self._gpus), 1)
 
-    def stored(self, training: Training) -> None:
-        """Hear of a result, which an endless training has none of."""
-
-    def failed(self, training: Training, reason: str, *, will_retry: bool) -> None:  # noqa: ARG002  # a listener's
-        """Take a failure for the answer that so many are too many."""
-        self.fault = self.fault or f"{training.name} failed: {reason}"
-        self._stop_request.request(_STOP_SECONDS)
-
-    def said(self, training: Training, sentence: str) -> None:
-        """Hear what belongs into a log."""
-
-
-def _memory_gb() -> float:
-    """Return the memory of all processes below this one, gigabytes; a page that several share counts once."""
-    n_bytes = 0
-    for each in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            n_bytes += each.memory_full_info().pss
-    return n_bytes / 1e9
-
-
-def _free_gb(gpus: Sequence[str]) -> list[float]:
-    """Return the free memory of GPUs, gigabytes; infinite for one of which nvidia-smi does not tell."""
-    told = [memory_mib(gpu, "free") for gpu in gpus]
-    return [math.inf if mib is None else mib * _MIB / 1e9 for mib in told]
+    def _divided(self, n: int) -> tuple[list[tuple[Training, ...]], float]:
+        """Return the groups of a number, and the seconds of each."""
+        parts = groups(self.chosen, self._at_once(n))
+        return parts, max(self._seconds / len(parts), min(self._seconds, SECONDS_AT_LEAST))
 
 
 @dataclass(frozen=True)
@@ -237,7 +248,7 @@ class Room:
     @classmethod
     def here(cls, gpus: Sequence[str]) -> Room:
         """Return what is free now."""
-        return cls(psutil.virtual_memory().available / 1e9, min(_free_gb(gpus), default=math.inf))
+        return cls(psutil.virtual_memory().available / 1e9, min(free_gb(gpus), default=math.inf))
 
     def fault(self, n: int, found: Measured) -> str:
         """Say why a number of trainings on each GPU would not fit, by what another number took; empty if it would."""

@@ -51,6 +51,11 @@ def test_what_fits_is_not_refused(make_site, request_of):
         ),
         ({"timeout_min": 8, "stop_seconds": 60}, "checkpoint_interval", "8 minutes (slurm.timeout_min) is no longer than the 10"),
         ({"timeout_min": 1, "checkpoint_minutes": 0}, "stop_time", "Set slurm.timeout_min=12 or more"),
+        (
+            {"memory_gb": 48.0, "at_once": 12, "buffers_gb": 67.7},
+            "replay_buffers",
+            "73.7 GB of memory, 67.7 of them in replay buffers once full; 48 GB are asked for. Set slurm.memory_gb",
+        ),
     ],
 )
 def test_each_fault_is_refused_with_what_to_do(make_site, request_of, changes, name, said):

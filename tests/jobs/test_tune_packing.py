@@ -1,11 +1,17 @@
 import json
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
+
+from rlhpc import command
 
 JOB = Path(__file__).parents[2] / "jobs" / "tune_packing.py"
 SMALL = (
@@ -36,6 +42,7 @@ def test_the_answer_names_all_that_was_measured_and_the_best(tuned):
     assert [(each["trainings_per_gpu"], each["mps"]) for each in answer["measured"]] == [(1, False), (2, False)]
     assert all(each["steps_per_second"] > 0 and each["memory_gb"] > 0 for each in answer["measured"])
     assert answer["best"] in answer["measured"]
+    assert answer["mix"] == [{"benchmark": "custom", "env_id": "CartPole-v1", "algo": "ppo", "n": 8}]
     assert answer["written"] == str(tuned[1])
     assert "steps/s" in tuned[0].stderr
 
@@ -71,6 +78,37 @@ def test_wrong_words_are_refused(words, told, monkeypatch, capsys):
 def test_a_grid_that_learns_nothing_is_told():
     done = run(*SMALL, "algos=[random]", "hyperparameters={}", code=2)
     assert (done.stderr.startswith("error: the grid has no training that learns"), done.stdout) == (True, "")
+
+
+def test_one_number_alone_is_not_called_the_best(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(JOB), *SMALL, "--counts", "2", "--seconds", "1"])
+    monkeypatch.setattr(command, "end_as_on_interrupt", lambda: None)  # it would change how pytest takes SIGHUP
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(JOB), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0
+    assert lines[:3] == [
+        "Measured on 8 trainings, by their share of the grid's time; up to about 1 minute:",
+        "  8  custom ppo CartPole-v1",
+        " at once   steps/s     each     GB",
+    ]
+    assert lines[-1] == ("Measured: 2 at once on these cores (packing.trainings_per_gpu); nothing to compare it with.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_is_interrupted_leaves_nothing_behind(tmp_path, number):
+    words = [sys.executable, JOB, *SMALL, "--counts", "1", "--seconds", "600"]
+    job = subprocess.Popen(list(map(str, words)), env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("rlhpc-tune-*/trainings/*/*/*/*/progress.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    children = psutil.Process(job.pid).children(recursive=True)
+    job.send_signal(number)
+    _, told = job.communicate(timeout=60)
+    assert (job.returncode, told.splitlines()[-1]) == (130, "interrupted")
+    assert list(tmp_path.glob("rlhpc-tune-*")) == []
+    assert psutil.wait_procs(children, timeout=30)[1] == []
 
 
 def test_memory_counts_replay_buffers_as_full(tmp_path):

@@ -66,6 +66,18 @@ def test_what_is_asked_of_the_site_is_what_is_planned():
     assert asked.longest_hours == pytest.approx(prior_hours(TRAININGS[0]))
 
 
+def test_replay_buffers_that_do_not_fit_into_what_is_asked_for_are_refused_also_where_no_site_is_known():
+    frames = {"class": "DQN", "frame_stack": 4, "buffer_size": 100_000}
+    config = replace(CONFIG, packing=PackingConfig(gpus_per_node=1))
+    planned = slurm.plan([replace(each, hyperparameters=frames) for each in TRAININGS], config, prior_hours, None)
+    asked = slurm.request(planned, config, prior_hours)
+    assert (asked.at_once, asked.memory_gb, round(asked.buffers_gb)) == (12, 48.0, 68)
+    with pytest.raises(InputError, match=r"memory_gb_per_training=6\.2"):
+        slurm.refuse(None, asked)
+    slurm.refuse(None, replace(asked, memory_gb=12 * 6.2))
+    slurm.refuse(None, replace(asked, has_options=frozenset({"mem"})))
+
+
 def test_where_nothing_was_submitted_nothing_is_in_the_queue_and_slurm_is_not_asked(tmp_path):
     assert slurm.in_queue(Store(tmp_path), TRAININGS) == {}
 

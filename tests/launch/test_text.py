@@ -10,6 +10,7 @@ from rlhpc.launch import text
 from rlhpc.records import Result, Training
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import Store
+from rlhpc.training.estimate import MeasuredHours
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.plan import pack
@@ -23,7 +24,8 @@ def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition
     results = [Result(each, 1.0, (1.0,), 1, 3600.0, 0.0, "", "") for each in stored]
     found = Ledger(tuple(results), tuple(to_train), (), tuple(damaged))
     nodes = pack(found.to_train, n_gpus=n_gpus, trainings_per_gpu=3)
-    told = {"name": "mine", "results": "logs/mine", "cluster": cluster, **text.facts_of(GRID, found, nodes)}
+    told = {"name": "mine", "results": "logs/mine", "cluster": cluster}
+    told |= text.facts_of(GRID, found, nodes, MeasuredHours(results, "cuda"))
     element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition, "image": image}
     told |= {"n_others": n_others, "config": "logs/mine/config.yaml"}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
@@ -51,20 +53,21 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
         "  sac in 2: X-v0, Y-v0",
         "damaged result, to be trained again: cut",
         "1 are stored in logs/mine; 2 to train.",
-        "On this machine, 6 at a time, the long ones first.",
+        "On this machine, 6 at a time, the long ones first; about 47 minutes (at least 47 minutes).",
+        "Times are estimates: 2 trainings (ppo) by priors of an A100.",
     ]
 
 
 ELEMENT = (
-    "1 array element of 2 GPUs x 3 trainings; about 1.6 GPU-hours, the longest element 47 minutes "
-    "(by priors of an A100; short ones end much earlier)."
+    "1 array element of 2 GPUs x 3 trainings; about 1.6 GPU-hours, the longest element 47 minutes (short ones end much earlier)."
 )
 
 
 def test_a_plan_for_slurm_says_what_it_costs():
-    assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-6:] == [
+    assert text.before(facts(PPO, cluster="slurm", partition="gpu", n_in_queue=7)).splitlines()[-7:] == [
         "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
         ELEMENT,
+        "Times are estimates: 1 training (ppo) by priors of an A100.",
         "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1 (at least 47 minutes).",
         "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
@@ -79,10 +82,10 @@ def test_a_plan_for_slurm_names_the_image_that_elements_run_in():
 
 def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():
     lines = text.before(facts(PPO, cluster="slurm", n_gpus=0, stored=[GRID.trainings[1]])).splitlines()
-    assert lines[-5] == (
-        "1 array element of 3 trainings on cores; about 0.78 node-hours, the longest element 47 minutes "
-        "(by your own trainings so far, else by priors of an A100; short ones end much earlier)."
-    )
+    assert lines[-6:-4] == [
+        "1 array element of 3 trainings on cores; about 1 node-hours, the longest element 1 hour (short ones end much earlier).",
+        "Times are estimates: 1 training (ppo) by your own trainings so far.",
+    ]
     assert "in the default partition; " in lines[-3]
 
 

@@ -1,5 +1,4 @@
-import os
-import threading
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -7,9 +6,9 @@ import pytest
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Training
 from rlhpc.training import tuning
+from rlhpc.training.measurement import Sample
 from rlhpc.training.settings import TrainSettings
-from rlhpc.training.tracking import WandbConfig
-from rlhpc.training.tuning import Measured, Room, knee, measure, mix, sweep
+from rlhpc.training.tuning import Measured, Room, Scale, Tuner, choose, groups, knee, sweep
 
 PPO = Training(
     "b", "CartPole-v1", "ppo", 111, "Discrete", 1_000, {"class": "PPO", "n_steps": 2048, "n_envs": 2, "batch_size": 32}
@@ -19,69 +18,114 @@ RANDOM = replace(PPO, algo="random", hyperparameters={"class": "Random"})
 SETTINGS = TrainSettings("tune", "cpu", tensorboard=False, mps="off")
 
 
-# --- the mix -----------------------------------------------------------------------------------------------------------------
+def algos(trainings):
+    return [training.algo for training in trainings]
 
 
-@pytest.mark.parametrize(("hours", "expected"), [((1, 1), 2), ((1, 3), 3), ((3, 1), 1), ((0.01, 1), 4)])
+# --- what stands for a grid --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hours", "expected"), [((1, 1), 4), ((1, 3), 6), ((3, 1), 2), ((0.01, 1), 8)])
 def test_each_kind_has_as_many_places_as_it_takes_of_the_grids_time(hours, expected):
     by_algo = {"dqn": hours[0], "ppo": hours[1]}
-    chosen = mix([PPO, DQN, RANDOM], 4, hours=lambda training: by_algo[training.algo])
-    assert [training.algo for training in chosen].count("ppo") == expected
+    chosen = choose([PPO, DQN, RANDOM], lambda training: by_algo[training.algo])
+    assert (algos(chosen).count("ppo"), len(chosen)) == (expected, 8)
 
 
-def test_a_mix_is_endless_of_other_seeds_with_short_rollouts_and_without_evaluations():
-    chosen = mix([PPO, DQN], 4, hours=lambda _: 1.0)
-    assert len({training.key for training in chosen}) == 4
+def test_what_stands_for_a_grid_is_endless_with_short_rollouts_and_without_evaluations():
+    chosen = choose([PPO, DQN], lambda _: 1.0)
     assert {training.total_timesteps for training in chosen} == {10**9}
     by_algo = {training.algo: training.hyperparameters for training in chosen}
     assert by_algo["ppo"] == {"class": "PPO", "n_steps": 128, "n_envs": 2, "batch_size": 32}
     assert by_algo["dqn"] == {"class": "DQN", "learning_starts": 200}
 
 
-def test_a_mix_of_nothing_that_learns_is_refused():
-    with pytest.raises(RlhpcError, match="nothing to measure"):
-        mix([RANDOM], 1)
+def test_a_grid_that_learns_nothing_is_refused():
+    with pytest.raises(InputError, match="nothing to measure"):
+        choose([RANDOM], lambda _: 1.0)
 
 
-# --- measuring ---------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 12, 16, 31])
+def test_the_groups_of_every_number_have_all_kinds_and_each_training_a_name_of_its_own(n):
+    chosen = choose([replace(PPO, env_id=f"X{place}-v0") for place in range(5)], lambda _: 1.0)
+    found = groups(chosen, n)
+    assert {training.env_id for group in found for training in group} == {training.env_id for training in chosen}
+    assert all(len({training.key for training in group}) == n for group in found)
+    assert len({tuple(training.env_id for training in group) for group in found}) == len(found)
 
 
-def test_trainings_are_measured_and_nothing_is_left_of_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tuning.tempfile, "tempdir", None)
-    found = measure(mix([PPO, DQN], 2, hours=lambda _: 1.0), (), 2, SETTINGS, seconds=3)
-    assert found.trainings_per_gpu == 2
-    assert not found.mps
-    assert found.steps_per_second > 20
-    assert 0.1 < found.memory_gb < 10
-    assert list(tmp_path.glob("rlhpc-tune-*")) == []
+def test_groups_are_as_mixed_as_can_be_and_like_ones_are_measured_once():
+    chosen = choose([PPO, DQN], lambda _: 1.0)
+    assert list(map(algos, groups(chosen, 1))) == [["dqn"], ["ppo"]]
+    assert list(map(algos, groups(chosen, 2))) == [["dqn", "ppo"]]
+    assert [Counter(algos(group)) for group in groups(chosen, 12)] == [Counter(dqn=8, ppo=4)]
+    assert len(groups(choose([PPO], lambda _: 1.0), 1)) == 1
 
 
-def test_a_training_that_fails_is_told_with_its_reason():
-    wrong = replace(PPO, hyperparameters={**PPO.hyperparameters, "n_steps": 1, "n_envs": 1})
-    with pytest.raises(RlhpcError, match=r"b/CartPole-v1/ppo/0 failed: "):
-        measure(mix([wrong], 1), (), 1, SETTINGS, seconds=1)
+# --- adding up ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_shared_as_asked_is_told_and_nothing_goes_on_looking():
-    before = threading.active_count()
-    with pytest.raises(InputError, match="mps = on"):
-        measure(mix([PPO], 1), (), 1, replace(SETTINGS, mps="on"), seconds=1)
-    assert threading.active_count() == before
+def seen(*rates):
+    """Return what was seen of a group, by algorithm and rate."""
+    return Sample(tuple(replace(PPO, algo=algo) for algo, _ in rates), tuple(rate for _, rate in rates), 1.0)
 
 
-def test_nothing_is_tracked(monkeypatch):
-    used = []
-    monkeypatch.setattr(tuning.node, "supervise", lambda *given, **_: used.append(given[3]))
-    with pytest.raises(RlhpcError):
-        measure(mix([PPO], 1), (), 1, replace(SETTINGS, wandb=WandbConfig(mode="online")), seconds=1)
-    assert used[0].wandb.mode == "disabled"
+def test_where_all_are_slowed_alike_the_figure_falls_alike_whatever_was_seen_together():
+    scale = Scale([replace(PPO, algo=algo) for algo in ("a", "b")])
+    assert scale.steps_per_second([seen(("a", 1000)), seen(("b", 10))], 1) == pytest.approx(505)  # each half of the time
+    assert scale.steps_per_second([seen(("a", 1000), ("b", 10))], 2) == pytest.approx(2 * 505)
+    # a mix with more of the fast ones would have made more steps; at half the speed, four are as good as two
+    assert scale.steps_per_second([seen(("a", 500), ("a", 500), ("a", 500), ("b", 5))], 4) == pytest.approx(2 * 505)
 
 
-def test_trainings_that_do_not_go_on_are_told(monkeypatch):
-    monkeypatch.setattr(tuning, "_SECONDS_TO_REPORT", 0.0)
-    with pytest.raises(RlhpcError, match="not all trainings went on"):
-        measure(mix([PPO], 1), (), 1, SETTINGS, seconds=1)
+def test_one_kind_that_is_slowed_counts_as_much_as_it_takes_of_the_time():
+    scale = Scale([replace(PPO, algo=algo) for algo in ("a", "b")])
+    scale.steps_per_second([seen(("a", 1000), ("b", 10))], 2)
+    # what took one hour of each takes one and two now
+    assert scale.steps_per_second([seen(("a", 1000), ("b", 5))], 2) == pytest.approx(2 * 505 * 2 / 3)
+
+
+def test_of_one_kind_the_figure_is_the_sum_of_all():
+    scale = Scale([PPO] * 8)
+    scale.steps_per_second([seen(("ppo", 7))], 1)
+    assert scale.steps_per_second([seen(("ppo", 30), ("ppo", 20), ("ppo", 40))], 3) == pytest.approx(90)
+
+
+def test_a_number_is_measured_in_all_its_groups_and_the_largest_memory_counts(monkeypatch):
+    asked = []
+
+    def measure(group, gpus, n, settings, seconds):
+        asked.append((algos(group), gpus, n, settings.mps, seconds))
+        return Sample(group, (10.0,) * len(group), 1.0 + len(asked), 0.5)
+
+    monkeypatch.setattr(tuning, "measure", measure)
+    tuner = Tuner([PPO, DQN, RANDOM], ("0",), SETTINGS, 30.0, lambda _: 1.0)
+    assert tuner.measure(1, "on") == Measured(1, True, 10.0, 3.0, 0.5)
+    assert tuner.measure(2, "off") == Measured(2, False, 20.0, 4.0, 0.5)
+    assert asked == [
+        (["dqn"], ("0",), 1, "on", 15.0),
+        (["ppo"], ("0",), 1, "on", 15.0),
+        (["dqn", "ppo"], ("0",), 2, "off", 30.0),
+    ]
+    assert tuner.seconds(1) == 2 * (15 + 10)
+
+
+def test_each_of_several_gpus_has_so_many_and_short_measurements_stay_short(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        tuning, "measure", lambda group, *rest: asked.append((len(group), rest[-1])) or Sample(group, (1.0,) * len(group), 1.0)
+    )
+    tuner = Tuner([PPO, DQN], ("0", "1", "2"), SETTINGS, 4.0, lambda _: 1.0)
+    assert tuner.measure(4, "off").steps_per_second == pytest.approx(12)
+    Tuner([PPO, DQN], (), SETTINGS, 4.0, lambda _: 1.0).measure(1, "off")
+    assert asked == [(12, 4.0), (1, 4.0), (1, 4.0)]
+
+
+def test_memory_counts_replay_buffers_as_full(monkeypatch):
+    monkeypatch.setattr(tuning, "measure", lambda group, *_: Sample(group, (1.0,) * len(group), 1.0))
+    frames = replace(DQN, hyperparameters={"class": "DQN", "frame_stack": 4, "buffer_size": 1_000})
+    full = 1_000 * 2 * 4 * 84 * 84 / 1e9
+    assert Tuner([frames], (), SETTINGS, 4.0, lambda _: 1.0).measure(1, "off").memory_gb == pytest.approx(1.0 + full)
 
 
 # --- what follows from it ----------------------------------------------------------------------------------------------------
@@ -116,23 +160,8 @@ def test_so_is_one_that_would_not_fit_into_the_memory_of_a_gpu_once_no_mode_is_l
     assert tried == [(2, "off"), (2, "on"), (4, "on"), (8, "on")]
 
 
-def test_the_memory_of_a_gpu_is_what_trainings_take_from_it(tmp_path, monkeypatch):
-    """By a stand-in for nvidia-smi, which tells of 3,000 MiB less each time that it is asked."""
-    program, left = tmp_path / "nvidia-smi", tmp_path / "left"
-    program.write_text(f'#!/bin/sh\nread n < {left}; echo $((n - 3000)) > {left}; echo "$n"\n')
-    program.chmod(0o755)
-    left.write_text("80000\n")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert Room.here(["0"]).gpu_gb == pytest.approx(80_000 * 2**20 / 1e9)
-    found = measure(mix([PPO], 1), ["0"], 1, SETTINGS, seconds=1)
-    assert found.gpu_memory_gb == pytest.approx(3_000 * 2**20 / 1e9)
-
-
-def test_without_a_gpu_or_of_one_that_is_not_told_no_memory_is_taken_and_none_is_missing(monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert Room.here([]).gpu_gb == Room.here(["0"]).gpu_gb == float("inf")
-    assert measure(mix([PPO], 1), ["0"], 1, SETTINGS, seconds=0.5).gpu_memory_gb == 0.0
-    assert len(list(sweep([1, 2], ["off"], lambda n, mode: measured(n, n, mode), Room.here([])))) == 2
+def test_where_no_memory_is_known_of_none_is_missing():
+    assert len(list(sweep([1, 2], ["off"], lambda n, mode: measured(n, n, mode), Room(99)))) == 2
 
 
 @pytest.mark.parametrize(
