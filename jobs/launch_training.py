@@ -105,6 +105,7 @@ def _carry_out(launch: _Launch) -> int:
     """Train on this machine."""
     args, config, store = launch.args, launch.config, launch.config.store
     gpus = local.usable_gpus(config.device)
+    local.refuse_missing_gpu(config.device, gpus)
     hours = launch.hours("cuda" if gpus else "cpu")
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)

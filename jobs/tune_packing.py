@@ -78,6 +78,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(*faults)
     trainings = expand(config).trainings
     gpus = local.usable_gpus(config.device)
+    local.refuse_missing_gpu(config.device, gpus)
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
     hours = measured_hours(config.store, ledger.check(config.store, trainings), "cuda" if gpus else "cpu")

@@ -168,6 +168,9 @@ def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, s
     wanted = _wanted(schema, path)
     if get_origin(wanted) in (list, tuple) and not isinstance(value, list):
         return f"{where} = {value!r} must be a list: {'.'.join(path)}=[a,b]."
+    if wanted is str and isinstance(value, list | None):
+        hint = f", such as {'.'.join(path)}={','.join(map(str, value))}" if value else ""
+        return f"{where} = {value!r} must be a text{hint}."
     if dataclasses.is_dataclass(wanted):
         keys = [field.name for field in dataclasses.fields(wanted)]
         return f"{where} = {value!r} must be a group of the keys {', '.join(keys)}. Set one: {'.'.join(path)}.{keys[0]}=..."

@@ -98,6 +98,8 @@ class Algo:
             for name in laid_over:
                 if source is not self.blocks or name in (used, EVERY_BLOCK):
                     resolved |= source.get(name, {})
+        if resolved.get("fast") is False:  # as if it had never been there: the same settings have one spelling, and one hash
+            del resolved["fast"]
         return resolved
 
     def acts_in(self, action_space: str) -> bool:

@@ -27,7 +27,7 @@ PRIOR_HOURS_PER_MILLION = {
 }
 # The same logs: PPO until it no longer improved, whose number of steps is not known beforehand; hours.
 PRIOR_HOURS_TO_CONVERGENCE = {"Discrete": 10.6, "Continuous": 20.6}
-PRIOR_HOURS_OF_RANDOM = 0.1  # 1,000 episodes; measured on one core: minutes
+PRIOR_HOURS_OF_RANDOM = 1e-4  # an episode; measured on one core: minutes for 1,000
 
 
 class Source(StrEnum):
@@ -42,7 +42,8 @@ class Source(StrEnum):
 def prior_hours(training: Training) -> float:
     """Return what the priors above say of a training's duration; an unknown kind counts as PPO."""
     if training.hyperparameters.get("class") == RANDOM:
-        return PRIOR_HOURS_OF_RANDOM
+        values = training.hyperparameters
+        return PRIOR_HOURS_OF_RANDOM * int(values.get("n_trials", 1)) * int(values.get("n_episodes", 1))
     space = _space(training)
     if training.hyperparameters.get("convergence"):
         return PRIOR_HOURS_TO_CONVERGENCE[space]

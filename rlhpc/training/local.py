@@ -28,6 +28,22 @@ def device(wanted: str, gpus: Sequence[str]) -> str:
     return "cuda" if wanted == "auto" and gpus else wanted
 
 
+def refuse_missing_gpu(device: str, gpus: Sequence[str]) -> None:
+    """Refuse to train on GPUs where torch finds none.
+
+    Raises
+    ------
+    InputError
+    """
+    if device == "cuda" and not gpus:
+        from rlhpc.training import machine  # noqa: PLC0415  # torch takes seconds
+
+        try:
+            machine.device_kind(device)
+        except RuntimeError as error:
+            raise InputError(str(error)) from error
+
+
 def pack_here(
     trainings: Sequence[Training], packing: plan.PackingConfig, gpus: Sequence[str], hours: Hours = prior_hours
 ) -> tuple[plan.NodePlan, ...]:

@@ -92,7 +92,7 @@ def _fault(name: str, value: Any, class_name: str) -> str:
         "policy_kwargs": (isinstance(value, Mapping), "must be a mapping, such as {net_arch: [64, 64]}."),
         "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
         "noise_type": (str(value) in _NOISES, f"is none. {nearest(str(value), _NOISES)}"),
-        "fast": (value is True, "must be true; leave it out otherwise."),
+        "fast": (isinstance(value, bool), "must be true or false."),
         "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
     }
     holds, demand = rules.get(name, (True, ""))

@@ -94,6 +94,11 @@ def action_space(env_id: str) -> str:
     if not isinstance(observations, OBSERVATIONS):
         allowed = ", ".join(space.__name__ for space in OBSERVATIONS)
         raise InputError(f"environment '{env_id}' has {type(observations).__name__} observations; SB3's agents take {allowed}.")
+    if is_atari(env_id) and (observations.shape or ())[2:] != (3,):
+        raise InputError(
+            f"environment '{env_id}' is an Atari game whose observations are not screens in colour ({observations}); its wrappers"
+            " (SB3's, of 84 x 84 pixels in grey) take no others: register it with obs_type='rgb'."
+        )
     if isinstance(actions, Box) and not actions.is_bounded():
         raise InputError(f"environment '{env_id}' has actions without bounds ({actions}); SB3's agents need finite ones.")
     return "Continuous" if isinstance(actions, Box) else type(actions).__name__

@@ -23,7 +23,7 @@ from rlhpc.training.settings import TrainSettings
 KNEE = 0.95  # of the most steps per second: what more trainings add beyond this is not worth their memory
 N_CHOSEN = 8  # trainings that stand for a grid; each stands for an eighth of its time
 SECONDS_AT_LEAST = 10.0  # of one sample: several reports of each training, and rollouts
-_SECONDS_BESIDE = 10.0  # of one sample: until all have started and made a first report, and until they have ended
+_SECONDS_BESIDE = 20.0  # of one sample: until all have started and made a first report, and until they have ended
 _ENDLESS = 10**9  # agent steps
 # Rollouts of at most so many steps: whole ones, with the updates that follow, fit into a sample, and a step costs the same.
 _MAX_N_STEPS = 128

@@ -12,8 +12,10 @@ That both come to the same bits is tested in tests/training/lean. A ratio above 
 """
 
 import argparse
+import logging
 import time
 
+import ale_py
 import cv2
 import numpy as np
 
@@ -79,6 +81,8 @@ def main(args):
     """Print both ways side by side."""
     env_ids = [env.env_id for env in load_benchmarks(["atari100k", "dmc1m"])] if args.all else SOME
     cv2.setNumThreads(1)
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # its banner would stand in the table
+    logging.getLogger("absl").setLevel(logging.ERROR)  # so would what dm_control says of a display that is not needed
     print(f"{'steps per second':34s} {'wrappers':>9s} {'lean':>9s} {'ratio':>6s}" + "   envpool  ratio" * args.envpool)
     for env_id in env_ids:
         found = {True: [], False: []}

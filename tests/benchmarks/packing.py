@@ -31,6 +31,7 @@ GPU %, MB     how much of the measured time the GPU ran anything, mean of what n
 
 import argparse
 import functools
+import math
 import multiprocessing
 import os
 import statistics
@@ -222,7 +223,7 @@ def compare(args):
         best = medians.get("ours", (float("nan"),) * 3)
         for way, (rate, seconds, used, percent, taken) in medians.items():
             ratios = f"{best[0] / rate:7.2f}x {seconds / best[1]:7.2f}x {used / best[2]:5.2f}x"
-            print(f"{way:12s} {rate:8.0f} {seconds:8.1f} {used:7.0f} {percent:6.0f} {taken:7.0f}         {ratios}", flush=True)
+            print(f"{way:12s} {rate:8.0f} {seconds:8.1f} {used:7.0f} {_of_gpu(percent, taken)}         {ratios}", flush=True)
 
 
 def grow(args):
@@ -233,7 +234,11 @@ def grow(args):
         found = {n: measure("ours", workload, n, args.seconds, args.device) for n in GROWTH}
         peak = max(rate for rate, *_ in found.values())
         for n, (rate, _, used, percent, taken) in found.items():
-            print(f"{n:9d} {rate:8.0f} {rate / peak:7.0%} {rate / n:7.0f} {used:7.0f} {percent:6.0f} {taken:7.0f}", flush=True)
+            print(f"{n:9d} {rate:8.0f} {rate / peak:7.0%} {rate / n:7.0f} {used:7.0f} {_of_gpu(percent, taken)}", flush=True)
+
+
+def _of_gpu(percent, taken):
+    return f"{'-':>6s} {'-':>7s}" if math.isnan(percent) else f"{percent:6.0f} {taken:7.0f}"
 
 
 def _machine(device):

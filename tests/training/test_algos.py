@@ -110,6 +110,13 @@ def test_a_layer_may_know_atari_games_where_its_base_has_only_a_default(write):
     assert hyperparameters(name) == {"class": "PPO", "n_envs": 3, "gamma": 0.3, "ent_coef": 0.1}
 
 
+def test_what_is_fast_can_be_made_exact_again_and_is_then_as_if_it_had_never_been_fast(write):
+    write("hasty", "class: PPO\ndefault: {n_envs: 1, fast: true}")
+    exact = write("exact", "base: hasty\nall: {fast: false}")
+    assert hyperparameters(exact) == {"class": "PPO", "n_envs": 1}
+    assert hyperparameters(exact, changes={"exact": {"all": {"fast": True}}})["fast"] is True
+
+
 def test_a_variant_of_a_variant_beside_it(write):
     write("middle", "base: ppo\nall: {gamma: 0.1, ent_coef: 0.1}")
     name = write("top", "base: middle\nall: {gamma: 0.2}")

@@ -3,7 +3,9 @@
 import os
 
 import pytest
+import torch
 
+from rlhpc.errors import InputError
 from rlhpc.records import Training
 from rlhpc.training import local
 from rlhpc.training.plan import TRAININGS_PER_GPU, PackingConfig
@@ -28,6 +30,14 @@ def test_all_trainings_are_packed_on_one_node_with_the_gpus_that_there_are(gpus,
 
 def test_nothing_to_train_needs_no_plan():
     assert local.pack_here([], PackingConfig(), ()) == ()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests/gpu has what holds where there is one")
+def test_a_gpu_that_torch_cannot_use_is_refused_before_anything_is_trained():
+    with pytest.raises(InputError, match="device is cuda, but torch finds no GPU"):
+        local.refuse_missing_gpu("cuda", ())
+    for device, gpus in (("cuda", ("0",)), ("auto", ()), ("cpu", ())):  # the first is told by its own trainings
+        local.refuse_missing_gpu(device, gpus)
 
 
 def test_on_the_cpu_no_gpu_is_used(monkeypatch):

@@ -191,7 +191,6 @@ def test_right_hyperparameters_have_no_faults():
         {"class": "PPO", "policy_kwargs": {"optimizer_kwargs": {9: 1}}},
         {"class": "PPO", "convergence": {"max_no_improvement": 5}},
         {"class": "PPO", "fast": "very"},
-        {"class": "PPO", "fast": False},
     ],
     ids=lambda hyperparameters: str(list(hyperparameters.items())[-1]),
 )

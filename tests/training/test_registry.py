@@ -132,6 +132,16 @@ def test_an_environment_in_which_no_agent_can_act_is_refused(observations, actio
         del gymnasium.registry["Odd-v0"]
 
 
+def test_an_atari_game_without_screens_in_colour_is_refused():
+    gymnasium.register("Ram-v0", "ale_py.env:AtariEnv", kwargs={"game": "pong", "obs_type": "ram"})
+    try:
+        with pytest.raises(InputError, match=r"'Ram-v0' is an Atari game whose observations are not .* obs_type='rgb'"):
+            registry.action_space("Ram-v0")
+    finally:
+        del gymnasium.registry["Ram-v0"]
+    assert registry.action_space("ALE/Pong-v5") == "Discrete"
+
+
 def test_what_shimmy_says_of_environments_that_it_cannot_register_leaves_standard_output_alone():
     program = "import sys; sys.modules['labmaze'] = None; import rlhpc.training.registry"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

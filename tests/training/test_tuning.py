@@ -107,7 +107,7 @@ def test_a_number_is_measured_in_all_its_groups_and_the_largest_memory_counts(mo
         (["ppo"], ("0",), 1, "on", 15.0),
         (["dqn", "ppo"], ("0",), 2, "off", 30.0),
     ]
-    assert tuner.seconds(1) == 2 * (15 + 10)
+    assert tuner.seconds(1) == 2 * (15 + 20)
 
 
 def test_each_of_several_gpus_has_so_many_and_short_measurements_stay_short(monkeypatch):
