@@ -38,7 +38,9 @@ from rlhpc import command
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder, write_json, write_text
 from rlhpc.report import search_coverage, search_rules, search_time, trust_plan, trust_text
-from rlhpc.report.page import make_report, render
+from rlhpc.report.completeness import read_completeness
+from rlhpc.report.learning_curves import read_learning_curves
+from rlhpc.report.page import Trainings, make_report, render
 from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
 from rlhpc.report.seeds import SeedScores, read_seeds
@@ -86,11 +88,16 @@ def main(args: argparse.Namespace) -> None:
     writable_folder(folder.root)
     trust_input = _redo(args, found, given, stored)
     trust = trust_record(found, trust_input, seeds)
+    trainings = Trainings(seeds)
+    if args.scores:
+        trainings = Trainings(
+            seeds, read_learning_curves(args.scores, found.problem, found.subset), read_completeness(args.scores)
+        )
     paths = [
         *([] if trust_plan.given_values(args) else _write_redone(folder, trust_input, stored)),
         *_write_predictor(found, trust_input, seeds, trust["headline"], folder),
         write_json(folder.trust, trust),
-        write_text(folder.page, render(make_report(found, trust, seeds, _repeat(args, found, plan)))),
+        write_text(folder.page, render(make_report(found, trust, trainings, _repeat(args, found, plan)))),
     ]
     command.answer(
         args,

@@ -16,6 +16,8 @@ from markupsafe import Markup
 from rlhpc import __version__
 from rlhpc.report import figures, search_text, tables, trust_figures, trust_tables
 from rlhpc.report.case_study import STATISTICS, CaseStudy, case_study
+from rlhpc.report.completeness import Completeness, by_state
+from rlhpc.report.learning_curves import LearningCurves
 from rlhpc.report.search_folder import FoundSearch
 from rlhpc.report.seeds import SeedScores
 from rlhpc.search.evaluation import OtherEnvs, SingleEnvs, evaluate_other_envs, evaluate_single_envs
@@ -24,12 +26,31 @@ from rlhpc.search.trust import DO_NOT_USE, SOUND, Honest
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "sortable/sortable.min.js", "sortable/sortable.a11y.min.js")
 RANKING_ROWS = 20
+LACKING_ROWS = 100
 PAIRS = 20  # of algorithms that are alike
 TONES = {SOUND: "good", DO_NOT_USE: "bad"}  # of the verdict; every other one is a warning
 # What trust.json holds only where it could be computed; None, or absent, otherwise.
 PARTS = ("unselected", "interval_level", "sample_size", "alike", "seed_noise", "front", "coverage", "statistics")
 
 UNKNOWN = dict.fromkeys([field.name for field in fields(Honest)] + ["optimism_factor", "r2"])  # honest figures that there are not
+
+
+@dataclass(frozen=True, eq=False)
+class Trainings:
+    """What is known of single trainings, where their scores were given.
+
+    Attributes
+    ----------
+    seeds : SeedScores or None
+    curves : tuple of LearningCurves
+        Of the chosen environments, as far as there are any.
+    grid : Completeness or None
+        None if nothing is known of what was launched.
+    """
+
+    seeds: SeedScores | None = None
+    curves: tuple[LearningCurves, ...] = ()
+    grid: Completeness | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +66,7 @@ class Report:
     others : (OtherEnvs, OtherEnvs)
         Without and with an intercept.
     study : CaseStudy
-    seeds : SeedScores or None
-        None if no scores of single seeds were given.
+    trainings : Trainings
     commands : tuple of str
         What repeats the search and the report.
     """
@@ -56,16 +76,16 @@ class Report:
     singles: SingleEnvs
     others: tuple[OtherEnvs, OtherEnvs]
     study: CaseStudy
-    seeds: SeedScores | None
+    trainings: Trainings
     commands: tuple[str, ...]
 
 
-def make_report(found: FoundSearch, trust: Mapping[str, Any], seeds: SeedScores | None, commands: tuple[str, ...]) -> Report:
+def make_report(found: FoundSearch, trust: Mapping[str, Any], trainings: Trainings, commands: tuple[str, ...]) -> Report:
     """Evaluate the chosen subset as the thesis did, and gather everything that a page shows; arguments as in `Report`."""
     problem, settings, subset = found.problem, found.settings, found.subset
     without, with_ = (evaluate_other_envs(problem, replace(settings, fit_intercept=fitted), subset) for fitted in (False, True))
     singles = evaluate_single_envs(problem, settings)
-    return Report(found, trust, singles, (without, with_), case_study(problem, settings, subset), seeds, commands)
+    return Report(found, trust, singles, (without, with_), case_study(problem, settings, subset), trainings, commands)
 
 
 def render(report: Report) -> str:
@@ -92,6 +112,7 @@ def _script() -> dict[str, Markup]:
 def _context(report: Report) -> dict[str, Any]:
     """Gather what the template names of the search."""
     found, trust, problem = report.found, report.trust, report.found.problem
+    seeds, curves, grid = report.trainings.seeds, report.trainings.curves, report.trainings.grid
     held_out = {one["algo"]: one["predicted_score"] for one in trust["held_out"]}
     return {
         "found": found,
@@ -101,8 +122,12 @@ def _context(report: Report) -> dict[str, Any]:
         "other_rows": tables.other_rows(problem, *report.others),
         "case_rows": tables.case_rows(problem, report.study, held_out),
         "statistics": list(STATISTICS),
-        "score_rows": tables.score_rows(problem, found.subset, report.seeds.intervals if report.seeds else {}),
-        "seeds": report.seeds,
+        "score_rows": tables.score_rows(problem, found.subset, seeds.intervals if seeds else {}),
+        "seeds": seeds,
+        "n_curves": sum(one.n_trainings for one in curves),
+        "grid": grid,
+        "n_lacking": LACKING_ROWS,
+        "lacking_by_state": by_state(grid.lacking) if grid else {},
         "figures": {name: Markup(svg) for name, svg in _figures(report).items()},  # noqa: S704 - matplotlib escapes text
         "commands": report.commands,
         "rules": search_text.rules(found.head),
@@ -146,4 +171,9 @@ def _figures(report: Report) -> dict[str, str]:
     if np.isfinite([*without.cv_mse, *with_.cv_mse]).any():
         names = [problem.env_ids[column] for column in without.columns]
         drawn["others"] = figures.other_envs(names, without.cv_mse, with_.cv_mse)
+    if report.trainings.curves:
+        by_iqm = [row["algo"] for row in trust_tables.algo_rows(trust)] or problem.algos
+        drawn["curves"] = figures.learning_curves(report.trainings.curves, by_iqm)
+    if report.trainings.grid:
+        drawn["grid"] = figures.training_grid(report.trainings.grid)
     return drawn

@@ -1,5 +1,7 @@
 """The report in a real browser: light and dark, on a phone, printed, by keyboard; of a grid of three trainings and of 4,560."""
 
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -21,14 +23,22 @@ PHONE = {"width": 390, "height": 844}
 
 
 def table(path, n_envs, n_algos, n_seeds):
-    """Write scores of single seeds, as collect_scores.py does."""
+    """Write scores of single seeds beside their trainings, as collect_scores.py does; one training more was launched."""
     generator = np.random.default_rng(1)
-    rows = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score,wandb_url"]
-    for env in range(n_envs):
-        for algo in range(n_algos):
-            for seed, score in enumerate(generator.normal(10 + algo, 5, n_seeds)):
-                rows.append(f"Game{env:02d}-v0,b{env % 2},Discrete,algo{algo:02d},{seed},{score:.3f},0,100,")
+    rows = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score,wandb_url,folder"]
+    names = ["b0/Game00-v0/algo00/99"]
+    for env, algo in itertools.product(range(n_envs), range(n_algos)):
+        for seed, score in enumerate(generator.normal(10 + algo, 5, n_seeds)):
+            names.append(f"b{env % 2}/Game{env:02d}-v0/algo{algo:02d}/{seed}")
+            folder = f"trainings/{names[-1]}"
+            rows.append(f"Game{env:02d}-v0,b{env % 2},Discrete,algo{algo:02d},{seed},{score:.3f},0,100,,{folder}")
+            steps = np.sort(generator.integers(1, 100_000, 300))
+            episodes = np.column_stack([steps, score * steps / 100_000 + generator.normal(0, 3, 300), np.full(300, 9)])
+            (path.parent / folder).mkdir(parents=True)
+            head = "timesteps,episode_score,episode_length"
+            np.savetxt(path.parent / folder / "learning_curve.csv", episodes, "%g", ",", header=head, comments="")
     path.write_text("\n".join(rows) + "\n")
+    (path.parent / "grid.json").write_text(json.dumps(names))
 
 
 @pytest.fixture(scope="module", params=GRIDS)
@@ -84,6 +94,18 @@ def test_light_and_dark_it_has_contrast_and_names_for_everything(open_page, page
     page.screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-{scheme}.png", full_page=True)
     violations = Axe().run(page, options=RULES).response["violations"]
     assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []
+
+
+def test_curves_and_what_is_missing_are_shown(open_page, page_of):
+    page, (_, n_algos, _) = open_page(), GRIDS[page_of[0]]
+    assert page.locator("#scores figure svg[aria-label*='agent steps']").count() == 1
+    marks = page.locator("#grid svg use title")
+    assert marks.count() == GRIDS[page_of[0]][0] * n_algos
+    n_seeds = GRIDS[page_of[0]][2]
+    assert f"algo00, Game00-v0: {n_seeds} of {n_seeds + 1} trainings have a score" in marks.all_text_contents()
+    assert page.locator("#grid tbody tr").all_inner_texts() == ["b0/Game00-v0/algo00/99\tnever begun"]
+    page.locator("#grid").screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-grid.png")
+    page.locator("#scores figure").first.screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-curves.png")
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, page_of):

@@ -8,9 +8,15 @@ import sys
 import numpy as np
 import pytest
 
+import rlhpc.search
 from rlhpc.report import page
 from rlhpc.report.search_folder import SearchFolder, read_search
+from rlhpc.report.search_input import search_input
+from rlhpc.report.search_record import search_record
+from rlhpc.report.search_writer import write_search
 from rlhpc.report.trust_record import TrustInput, trust_record
+from rlhpc.results.dataset import read_table
+from rlhpc.search import Settings
 from rlhpc.search.trust import Given, Plan, redo
 
 SCRIPT = "<script>alert('env')</script>"
@@ -59,9 +65,26 @@ def make_report():
         given = Given(found.problem, found.settings, ONLY_WITHOUT_EACH)
         trust = TrustInput(given, () if no_figure else redo(given, given.replicates), no_figure)
         commands = ("python jobs/subset_search.py 'a table.csv'",)
-        return page.make_report(found, trust_record(found, trust), seeds, commands)
+        return page.make_report(found, trust_record(found, trust), page.Trainings(seeds), commands)
 
     return make
+
+
+@pytest.fixture
+def search_table(tmp_path):
+    """Search a table of scores, shape (n_algos, n_envs)."""
+
+    def search(scores, subset_size):
+        table = tmp_path / "table.csv"
+        lines = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score"]
+        lines += [f"Env {env},b,Discrete,a{algo},1,{score},0,100" for (algo, env), score in np.ndenumerate(scores)]
+        table.write_text("\n".join(lines))
+        given, settings, folder = search_input(table, read_table(table)), Settings(subset_size), SearchFolder(tmp_path)
+        best = rlhpc.search.search(given.problem, settings)
+        write_search(search_record(given, settings, best), given.problem, folder)
+        return read_search(folder)
+
+    return search
 
 
 WAYS = (("without one", True), ("without two", True), ("other folds", False), ("resampled seeds", False))

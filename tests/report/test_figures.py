@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from rlhpc.report import figures
+from rlhpc.report.completeness import Completeness
 from rlhpc.report.figures import front
+from rlhpc.report.learning_curves import LearningCurves
 from rlhpc.report.scales import shorten
 
 NAMES = ["<script>alert(1)</script>", "a & b", "$x$ _y_ ^z^", "]]> -- x"]
@@ -79,7 +82,19 @@ DRAWINGS = {
     "profiles": lambda: figures.performance_profiles(THRESHOLDS, profiles(NAMES)),
     "many profiles": lambda: figures.performance_profiles(THRESHOLDS, many_profiles()),
 }
-NAMED = ["singles", "others", "stability", "front", "intervals", "profiles"]
+CURVES = [
+    LearningCurves(env_id, np.arange(1.0, 5.0), {name: np.array([1.0, NAN, 3.0, -900.0]) for name in NAMES[:n]}, n)
+    for env_id, n in zip(NAMES[:2], (4, 1), strict=True)
+]
+CELLS = {(env_id, algo): 2 for env_id in NAMES for algo in NAMES[:3]}
+GRID = Completeness(tuple(NAMES), tuple(NAMES[:3]), CELLS, {cell: place % 3 for place, cell in enumerate(CELLS)}, ())
+DRAWINGS |= {
+    "curves": lambda: figures.learning_curves(CURVES, NAMES),
+    "many curves": lambda: figures.learning_curves(CURVES[:1], [*"abcdefgh", *NAMES]),
+    "grid": lambda: figures.training_grid(GRID),
+    "complete grid": lambda: figures.training_grid(replace(GRID, scored=CELLS)),
+}
+NAMED = ["singles", "others", "stability", "front", "intervals", "profiles", "grid"]
 
 
 @functools.cache
@@ -223,3 +238,15 @@ def test_a_marker_says_which_algorithm_it_is_and_its_scores():
 def test_a_point_of_the_front_says_its_subset_cost_and_error():
     svg = cost_front([["Pong", "a & b"], ["Boxing"]], [1, 10], [0.5, 0.25])
     assert titles(svg) == ["Pong, a & b: 1 hours, claimed MSE 0.5", "Boxing: 10 hours, claimed MSE 0.25"]
+
+
+def test_a_mark_of_the_grid_says_how_many_of_its_trainings_have_a_score():
+    titles = [node.text for node in parsed(drawn("grid")).iter() if node.tag.endswith("title")]
+    assert sorted(titles) == sorted(
+        f"{algo}, {env_id}: {GRID.scored[env_id, algo]} of 2 trainings have a score" for env_id, algo in CELLS
+    )
+
+
+def test_curves_go_on_across_parts_in_which_no_episode_ended():
+    path = next(node for node in parsed(drawn("many curves")).iter() if node.get("d", "").count("L") == 2)
+    assert path is not None

@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-import rlhpc.search
 from rlhpc.report import page
-from rlhpc.report.page import TEMPLATES, render
-from rlhpc.report.search_folder import SearchFolder, read_search
-from rlhpc.report.search_input import search_input
-from rlhpc.report.search_record import search_record
-from rlhpc.report.search_writer import write_search
+from rlhpc.report.page import TEMPLATES, Trainings, render
 from rlhpc.report.seeds import Interval, SeedScores
 from rlhpc.report.tables import number
 from rlhpc.report.trust_record import TrustInput, trust_record
 from rlhpc.report.trust_work import trust_given
 from rlhpc.results.coverage import KEEP_ALL
-from rlhpc.results.dataset import read_table
-from rlhpc.search import Settings
 from rlhpc.search.trust import DO_NOT_USE, SOUND, Plan, redo
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -130,7 +123,7 @@ def test_names_with_markup_are_shown_as_text(report, text):
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(&#39;env&#39;)&lt;/script&gt;" in text
     assert "<b>sac" not in text
-    assert "<i>a note" not in render(replace(report, seeds=SEEDS))
+    assert "<i>a note" not in render(replace(report, trainings=Trainings(SEEDS)))
 
 
 def test_page_has_language_title_and_headings_in_order(text):
@@ -271,23 +264,6 @@ def test_intervals_seeds_and_links_are_shown(found, make_report):
     assert "one seed, no interval" in shown
     assert "not averaged, seeds" in shown
     assert "2 rows left out." in shown
-
-
-@pytest.fixture
-def search_table(tmp_path):
-    """Search a table of scores, shape (n_algos, n_envs)."""
-
-    def search(scores, subset_size):
-        table = tmp_path / "table.csv"
-        lines = ["env_id,benchmark,action_space,algo,seed,score,random_score,reference_score"]
-        lines += [f"Env {env},b,Discrete,a{algo},1,{score},0,100" for (algo, env), score in np.ndenumerate(scores)]
-        table.write_text("\n".join(lines))
-        given, settings, folder = search_input(table, read_table(table)), Settings(subset_size), SearchFolder(tmp_path)
-        best = rlhpc.search.search(given.problem, settings)
-        write_search(search_record(given, settings, best), given.problem, folder)
-        return read_search(folder)
-
-    return search
 
 
 def test_subset_of_every_environment_and_one_size_still_make_a_page(search_table, make_report):

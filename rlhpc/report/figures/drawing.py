@@ -85,7 +85,7 @@ class Drawing:
 
 @contextmanager
 def drawing(
-    name: str, label: str, height: float, *, shape: tuple[int, int] = (1, 1), share: Literal["x", "y"] = "y"
+    name: str, label: str, height: float, *, shape: tuple[int, int] = (1, 1), share: Literal["x", "y", "none"] = "y"
 ) -> Iterator[Drawing]:
     """Draw one figure in our style, whatever the user's own matplotlibrc says.
 
@@ -99,7 +99,7 @@ def drawing(
         Inches.
     shape : (int, int)
         Rows and columns of panels.
-    share : {"x", "y"}
+    share : {"x", "y", "none"}
         The axis that all panels have in common.
     """
     with mpl.rc_context():

@@ -1,0 +1,98 @@
+"""Completeness: which trainings of the grids that were launched have a score in a table, and which have not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlhpc.records import Training
+from rlhpc.results.missing import State, how_far
+from rlhpc.results.store import RESULT, Store
+from rlhpc.results.table import read_csv
+
+Cell = tuple[str, str]  # env_id, algo
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What was launched into a folder, and what of it is in its table of scores.
+
+    Attributes
+    ----------
+    env_ids, algos : tuple of str
+        In the order of their names, environments by benchmark.
+    launched, scored : mapping of (env_id, algo) to int
+        Trainings; a pair that was never launched is not among them.
+    lacking : tuple of (str, str)
+        Name of each training without a score, and how far it is, in words.
+    """
+
+    env_ids: tuple[str, ...]
+    algos: tuple[str, ...]
+    launched: dict[Cell, int]
+    scored: dict[Cell, int]
+    lacking: tuple[tuple[str, str], ...]
+
+    @property
+    def n_launched(self) -> int:
+        """Trainings of all launches."""
+        return sum(self.launched.values())
+
+
+def read_completeness(path: Path) -> Completeness | None:
+    """Compare a table of scores with what was launched into its folder.
+
+    Parameters
+    ----------
+    path : Path
+        ``scores.csv`` of ``jobs/collect_scores.py``, where it was written.
+
+    Returns
+    -------
+    Completeness or None
+        None if there is no record of launches beside it.
+    """
+    store = Store(path.parent)
+    names = store.read_grid()
+    if not names:
+        return None
+    columns = ("benchmark", "env_id", "algo", "seed")
+    in_table = {"/".join(row.cells.get(column, "") for column in columns) for row in read_csv(path).rows}
+    launched, scored = Counter(map(_cell, names)), Counter(map(_cell, in_table & set(names)))
+    lacking = tuple((name, _state(store, name)) for name in names if name not in in_table)
+    env_ids = tuple(dict.fromkeys(env_id for env_id, _ in map(_cell, sorted(names))))
+    return Completeness(env_ids, tuple(sorted({algo for _, algo in launched})), dict(launched), dict(scored), lacking)
+
+
+def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Count trainings by the first words of how far they are."""
+    found: dict[str, int] = defaultdict(int)
+    for _, state in lacking:
+        found[state.partition(":")[0]] += 1
+    return dict(found)
+
+
+def _parts(name: str) -> tuple[str, str, str, str]:
+    """Take a training's name apart: benchmark, environment, whose id may hold a slash, algorithm and seed."""
+    benchmark, _, rest = name.partition("/")
+    env_id, algo, seed = rest.rsplit("/", 2)
+    return benchmark, env_id, algo, seed
+
+
+def _cell(name: str) -> Cell:
+    _, env_id, algo, _ = _parts(name)
+    return env_id, algo
+
+
+def _state(store: Store, name: str) -> str:
+    """Say how far a training without a score is."""
+    benchmark, env_id, algo, seed = _parts(name)
+    folder = store.folder(Training(benchmark, env_id, algo, int(seed), "", 0))
+    if not folder.is_dir():
+        return State.NEVER_BEGUN.replace("_", " ")
+    if (folder / RESULT).exists():
+        return "not collected: its result came later, or is damaged"
+    state, reason = how_far(folder)
+    return f"{state}: {reason}"

@@ -1,0 +1,111 @@
+"""Learning curves: how the scores of training episodes grow with agent steps, over the seeds of each algorithm."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlhpc.results.normalise import normalise
+from rlhpc.results.store import LEARNING_CURVE
+from rlhpc.results.table import read_csv
+from rlhpc.search.problem import Problem
+
+Floats = NDArray[np.float64]
+
+N_PARTS = 50  # of a budget, over each of which episodes are averaged
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurves:
+    """The learning curves of every algorithm in one environment.
+
+    Attributes
+    ----------
+    env_id : str
+    timesteps : array of shape (N_PARTS,)
+        The middle of each part of the budget, in agent steps.
+    scores : mapping of str to array of shape (N_PARTS,)
+        By algorithm: normalised score of the training episodes that ended in a part, averaged over those of a seed and then over
+        seeds; NaN where none ended.
+    n_trainings : int
+        Behind all of them.
+    """
+
+    env_id: str
+    timesteps: Floats
+    scores: dict[str, Floats]
+    n_trainings: int
+
+
+def read_learning_curves(path: Path, problem: Problem, subset: Sequence[int]) -> tuple[LearningCurves, ...]:
+    """Read the learning curves of a subset's environments, from the trainings that lie beside a table of scores.
+
+    Parameters
+    ----------
+    path : Path
+        A table as ``jobs/collect_scores.py`` writes it, whose column ``folder`` names the folder of each training.
+    problem : Problem
+        What was searched.
+    subset : sequence of int
+        Columns of the problem; one that is stopped early stands for its whole environment.
+
+    Returns
+    -------
+    tuple of LearningCurves
+        Of those environments of which there are any. A curve that cannot be read is left out.
+    """
+    folders: dict[tuple[str, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for cells in (row.cells for row in read_csv(path).rows):
+        if cells.get("folder"):
+            folders[cells.get("benchmark", ""), cells["env_id"]][cells["algo"]].append(path.parent / cells["folder"])
+    found = []
+    for column in dict.fromkeys(int(problem.full[env]) for env in subset):
+        by_algo = folders[problem.benchmarks[column], problem.env_ids[column]]
+        curves = {algo: list(_read_all(by_algo[algo])) for algo in problem.algos if algo in by_algo}
+        if any(curves.values()):
+            found.append(_average(problem, column, {algo: each for algo, each in curves.items() if each}))
+    return tuple(found)
+
+
+def _read_all(folders: Iterable[Path]) -> Iterable[Floats]:
+    """Yield the curves of trainings: agent steps and score of each episode, shape (n_episodes, 2)."""
+    for folder in folders:
+        try:
+            with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a table without rows
+                curve = np.loadtxt(folder / LEARNING_CURVE, delimiter=",", skiprows=1, usecols=(0, 1), ndmin=2)
+        except (OSError, ValueError):  # no episode ended, or it was damaged
+            continue
+        if len(curve) and np.isfinite(curve).all():
+            yield curve
+
+
+def _average(problem: Problem, column: int, curves: dict[str, list[Floats]]) -> LearningCurves:
+    """Average over the parts of the longest training, and over seeds."""
+    end = max(float(curve[:, 0].max()) for each in curves.values() for curve in each)
+    edges = np.linspace(0, end, N_PARTS + 1)
+    low, high = problem.random_scores[column], problem.reference_scores[column]
+    scores = {algo: normalise(_mean([_binned(curve, edges) for curve in each]), low, high) for algo, each in curves.items()}
+    return LearningCurves(problem.env_ids[column], (edges[1:] + edges[:-1]) / 2, scores, sum(map(len, curves.values())))
+
+
+def _binned(curve: Floats, edges: Floats) -> Floats:
+    """Return the mean score of the episodes that ended in each part, shape (N_PARTS,); NaN where none did."""
+    part = np.clip(np.searchsorted(edges, curve[:, 0]) - 1, 0, N_PARTS - 1)
+    n_ended = np.bincount(part, minlength=N_PARTS)
+    total = np.bincount(part, weights=curve[:, 1], minlength=N_PARTS)
+    scores: Floats = np.divide(total, n_ended, out=np.full(N_PARTS, np.nan), where=n_ended > 0)
+    return scores
+
+
+def _mean(seeds: Sequence[Floats]) -> Floats:
+    """Average over the seeds that know something."""
+    values = np.array(seeds)
+    known = np.isfinite(values).sum(axis=0)
+    means: Floats = np.divide(np.nansum(values, axis=0), known, out=np.full(N_PARTS, np.nan), where=known > 0)
+    return means

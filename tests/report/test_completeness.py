@@ -1,0 +1,51 @@
+import pytest
+
+from rlhpc.records import Result, Training
+from rlhpc.report.completeness import by_state, read_completeness
+from rlhpc.results.store import Store
+
+
+def training(env_id, algo, seed):
+    return Training("b", env_id, algo, seed, "Discrete", 10, {"class": "PPO"})
+
+
+TRAININGS = [training(env_id, algo, seed) for env_id in ("dm_control/x-v0", "Y-v0") for algo in ("a2c", "ppo") for seed in (1, 2)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path)
+    store.write_grid(TRAININGS)
+    return store
+
+
+def table(store, trainings):
+    path = store.root / "scores.csv"
+    rows = [f"{each.benchmark},{each.env_id},{each.algo},{each.seed},1.0" for each in trainings]
+    path.write_text("\n".join(["benchmark,env_id,algo,seed,score", *rows]))
+    return path
+
+
+def test_where_every_training_has_a_score_the_grid_is_complete(store):
+    found = read_completeness(table(store, [*TRAININGS, training("Z-v0", "other", 9)]))
+    assert (found.n_launched, found.lacking) == (8, ())
+    assert found.launched == found.scored == {(env_id, algo): 2 for env_id in found.env_ids for algo in found.algos}
+    assert (found.env_ids, found.algos) == (("Y-v0", "dm_control/x-v0"), ("a2c", "ppo"))
+
+
+def test_each_training_without_a_score_is_named_with_how_far_it_is(store):
+    store.write(Result(TRAININGS[1], 1.0, (1.0,), 10, 1.0, 1.0, "", ""))
+    store.write_attempts(TRAININGS[2], [{"attempt": 1, "reason": "ValueError: boom"}])
+    found = read_completeness(table(store, [TRAININGS[0], *TRAININGS[4:]]))
+    assert dict(found.lacking) == {
+        "b/dm_control/x-v0/a2c/2": "not collected: its result came later, or is damaged",
+        "b/dm_control/x-v0/ppo/1": "failed: ValueError: boom (1 attempt)",
+        "b/dm_control/x-v0/ppo/2": "never begun",
+    }
+    assert found.scored.get(("dm_control/x-v0", "ppo"), 0) == 0
+    assert found.scored["dm_control/x-v0", "a2c"] == 1
+    assert by_state(found.lacking) == {"not collected": 1, "failed": 1, "never begun": 1}
+
+
+def test_a_table_that_lies_elsewhere_says_nothing_of_it(tmp_path):
+    assert read_completeness(table(Store(tmp_path), TRAININGS)) is None
