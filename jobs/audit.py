@@ -12,7 +12,7 @@ states:
   stored       its result verifies and belongs to its folder
   damaged      its result was cut, edited or moved, or something else lies in its place
   failed       no result, and the last attempt failed
-  running      no result, and a supervisor holds it, or was killed while it did
+  running      no result, and a supervisor holds it, or was killed a moment ago
   stopped      no result, but a checkpoint that it will continue from
   begun        a folder with neither: it will begin anew
   never_begun  no folder
@@ -41,8 +41,9 @@ from typing import Any
 
 from rlhpc import command
 from rlhpc.results.audit import Audit, audit
-from rlhpc.results.missing import State, count
+from rlhpc.results.missing import State
 from rlhpc.results.store import Store
+from rlhpc.words import count
 
 LINES_SHOWN = 20  # of each state
 
@@ -50,7 +51,7 @@ LINES_SHOWN = 20  # of each state
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("folder", type=Path, metavar="logs/NAME", help="the folder that holds grid.json and trainings/")
+    built.add_argument("folder", type=command.path, metavar="logs/NAME", help="the folder that holds grid.json and trainings/")
     return built
 
 

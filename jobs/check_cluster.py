@@ -53,8 +53,8 @@ from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger
-from rlhpc.results.missing import count
 from rlhpc.training.estimate import measured_hours
+from rlhpc.words import count
 
 HEADINGS = {
     Severity.REFUSED: "refused:",

@@ -31,10 +31,10 @@ from rlhpc.records import BenchmarkEnv
 from rlhpc.results.collect import Collection, collect, write_scores
 from rlhpc.results.dataset import write_wide
 from rlhpc.results.early import early_scores, write_early
-from rlhpc.results.missing import count
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO
 from rlhpc.results.store import Store
 from rlhpc.results.summary import origins, summarise, write_summary
+from rlhpc.words import count
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
         )
     folder = writable_folder(args.folder)
     paths = (
-        write_scores(collection.results, folder, folder / "scores.csv"),
+        write_scores(collection.results, folder, store.scores),
         write_wide(collection.dataset, folder / "dataset.csv"),
         write_summary(rows, folder / "summary.csv"),
         *([write_early(early, folder / "early.csv")] if args.at else []),

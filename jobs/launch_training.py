@@ -48,9 +48,10 @@ from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger, writers
-from rlhpc.results.missing import count, has_given_up
+from rlhpc.results.missing import has_given_up
 from rlhpc.training import cores, gpu_sharing, grid, local, node, outcome
 from rlhpc.training.estimate import MeasuredHours, measured_hours
+from rlhpc.words import count
 
 
 def parser() -> argparse.ArgumentParser:
@@ -156,6 +157,7 @@ def _submit(launch: _Launch) -> int:
     for array in slurm.submit(planned, config, store, container):
         submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})
         print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", flush=True)
+    store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
     command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
     return 0
 

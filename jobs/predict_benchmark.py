@@ -30,7 +30,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rlhpc import command
@@ -49,9 +48,9 @@ NAMELESS = ""  # the algorithm whose scores stand on the command line
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("predictor", type=Path, metavar="DIR_OR_FILE", help=f"folder with a {FILE_NAME}, or such a file")
+    built.add_argument("predictor", type=command.path, metavar="DIR_OR_FILE", help=f"folder with a {FILE_NAME}, or such a file")
     built.add_argument("words", nargs="*", metavar="ENV=SCORE[,SCORE...]", help="raw scores, one a seed")
-    built.add_argument("--scores", type=Path, metavar="TABLE.csv", help="table of one row a training, instead")
+    built.add_argument("--scores", type=command.path, metavar="TABLE.csv", help="table of one row a training, instead")
     built.add_argument("--level", type=float, default=LEVEL, metavar="SHARE", help="share that the interval is to hold")
     built.add_argument("--draws", type=int, default=N_DRAWS, metavar="N", help="how often seeds are drawn")
     built.add_argument("--seed", type=int, default=SEED, metavar="SEED", help="seed that they are drawn with")

@@ -5,7 +5,7 @@ examples:
   python jobs/status.py logs/thesis
   python jobs/status.py logs/thesis --watch
       a view of the whole terminal, painted again every few seconds; Ctrl-C ends it and nothing else. Elsewhere than on a
-      terminal: the text again whenever something has changed
+      terminal: the text again whenever something has changed. While the folder cannot be read, it says so and goes on
   python jobs/status.py logs/thesis --json
 
 Reads files and Slurm's queue, and changes nothing: it works on a read-only folder. Slurm is asked once in 30 seconds at most,
@@ -36,7 +36,8 @@ states:
               progress: what its last attempt told of itself, the content of progress.json
   slurm       {age_seconds, fault}: of its last answer; age_seconds is null if it was not asked, or does not answer (fault)
   grid_fault  why grid.json proves nothing; blank if it is sound (else trainings are those that have a folder)
-With --watch, one such object a line, whenever the state of a training or the reason for it has changed.
+  folder_fault  with --watch: why the folder cannot be read just now, and all else is of an earlier look; blank if it can
+With --watch, one such object a line, whenever the state of a training, the reason for it or folder_fault has changed.
 
 exit codes: 0 shown, 2 the folder is no folder of results
 """
@@ -96,7 +97,7 @@ def _watch(looker: Looker, shown: Overview, show: Callable[[Overview], None]) ->
     while True:
         show(shown)
         time.sleep(WATCH_SECONDS)
-        shown = looker.look()
+        shown = looker.look_again(shown)
 
 
 def _show_changes(args: argparse.Namespace) -> Callable[[Overview], None]:
@@ -105,7 +106,8 @@ def _show_changes(args: argparse.Namespace) -> Callable[[Overview], None]:
 
     def show(shown: Overview) -> None:
         # of a silent or slow one the reason holds the minutes
-        told = [(each.name, each.state, bool(each.slow), each.state is State.SILENT or each.reason) for each in shown.trainings]
+        told: list[object] = [shown.folder_fault]
+        told += [(each.name, each.state, bool(each.slow), each.state is State.SILENT or each.reason) for each in shown.trainings]
         if told != before:
             before[:] = told
             print(
@@ -129,6 +131,7 @@ def _data(shown: Overview) -> dict[str, Any]:
         "trainings": [_training(each) for each in shown.trainings],
         "slurm": {"age_seconds": shown.queue.age_seconds, "fault": shown.queue.fault},
         "grid_fault": shown.grid_fault,
+        "folder_fault": shown.folder_fault,
     }
 
 

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     built = command.parser(__doc__ or "")
     built.add_argument("folder", type=command.path, metavar="DIR", help="folder of a finished search")
     built.add_argument(
-        "--scores", type=Path, metavar="FILE", help="table of one row a training, for what seeds do to all figures"
+        "--scores", type=command.path, metavar="FILE", help="table of one row a training, for what seeds do to all figures"
     )
     built.add_argument(
         "--max-hours",

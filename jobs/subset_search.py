@@ -101,7 +101,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "slurm" / "subset_search.sh"
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("dataset", type=Path, metavar="DATASET", help="a CSV table of scores")
+    built.add_argument("dataset", type=command.path, metavar="DATASET", help="a CSV table of scores")
     built.add_argument(
         "--out", type=command.path, metavar="DIR", help="folder for the results (default: logs/search/NAME, see below)"
     )
@@ -111,9 +111,10 @@ def parser() -> argparse.ArgumentParser:
     search_rules.add_flags(built)
     search_coverage.add_flags(built)
     search_costs.add_flags(built)
-    built.add_argument("--early", type=Path, metavar="FILE", help="candidates stopped early: rows of ENV@STEPS, algo, score")
+    early = "candidates stopped early: rows of ENV@STEPS, algo, score"
+    built.add_argument("--early", type=command.path, metavar="FILE", help=early)
     built.add_argument("--trust", action="store_true", help="redo the search on changed tables, too, for jobs/subset_report.py")
-    built.add_argument("--scores", type=Path, metavar="FILE", help="for --trust: one row a training, to draw seeds anew")
+    built.add_argument("--scores", type=command.path, metavar="FILE", help="for --trust: one row a training, to draw seeds anew")
     trust_plan.add_flags(built)
     built.add_argument(
         "--benchmarks",

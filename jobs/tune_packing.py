@@ -3,7 +3,8 @@
 
 examples:
   python jobs/tune_packing.py
-      the default grid's mix: 1, 2, 4, 8, 12 and 16 trainings on each GPU (without one, on all cores), about a minute each
+      the default grid's mix: 1, 2, 4, 8, 12 and 16 trainings on each GPU (without one, on all cores); about 10 minutes, and as
+      much again with MPS
   python jobs/tune_packing.py --config configs/demo.yaml --counts 1 2 4 --seconds 20
       takes every key and file that jobs/launch_training.py takes
   srun --partition=gpu --gpus-per-node=1 --cpus-per-task=12 python jobs/tune_packing.py --write configs/clusters/mine.yaml
@@ -51,10 +52,10 @@ from rlhpc.files import writable_folder, write_text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.results import ledger
-from rlhpc.results.missing import count
 from rlhpc.training import cores, gpu_sharing, local, tuning
 from rlhpc.training.estimate import measured_hours
 from rlhpc.training.tuning import N_CHOSEN, Kind, Measured, Room, Tuner
+from rlhpc.words import count
 
 COUNTS = (1, 2, 4, 8, 12, 16)
 MEMORY_RESERVE = 1.25  # of what was measured, for what comes later: evaluations, rollouts of full length
@@ -92,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
     found = []
     print(_heading(len(gpus)), flush=True)
     try:
-        for each in tuning.sweep(counts, modes, tuner.measure, Room.here(gpus)):
+        for each in tuning.sweep(counts, modes, tuner.measure, Room.here(gpus, tuner.buffers_gb)):
             found.append(each)
             print(_row(each, len(gpus)), flush=True)
     except RlhpcError as error:

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import io
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import Any, NoReturn, TextIO
 
 from rlhpc import container
 from rlhpc.errors import RlhpcError
+from rlhpc.threads import usual_threads
 
 MOST_FAULTS = 20  # that are printed
 INTERRUPTED = 130  # what a shell reports for a command ended by Ctrl-C
@@ -63,9 +65,8 @@ def add_threads(built: argparse.ArgumentParser) -> None:
 
 
 def n_threads(args: argparse.Namespace) -> int:
-    """Return the threads that were asked for, else those of the usual variable, else as many as this process may run on."""
-    usual = os.environ.get("OMP_NUM_THREADS", "")
-    return int(args.threads or (int(usual) if usual.isdecimal() else 0) or len(os.sched_getaffinity(0)))
+    """Return the threads that were asked for, else the usual number."""
+    return int(args.threads or usual_threads())
 
 
 def thread_faults(args: argparse.Namespace) -> Iterator[str]:
@@ -86,7 +87,7 @@ def add_config(built: argparse.ArgumentParser, default: Path) -> None:
     built.add_argument(
         "--config",
         action="append",
-        type=Path,
+        type=path,
         metavar="FILE",
         default=[],
         help=f"YAML files laid over {default.name}, left to right",
@@ -216,13 +217,13 @@ class _PatientOutput(io.TextIOBase):
 
 
 def _one_file_each(arguments: Sequence[str]) -> list[str]:
-    """Spell ``--config a.yaml b.yaml name=x`` as ``--config a.yaml --config b.yaml name=x``.
+    """Spell ``--config a.yaml b.yaml name=x``, also with ``--config=``, as ``--config a.yaml --config b.yaml name=x``.
 
     argparse would take every word behind ``--config`` for a file, and lose the order of values that stand on both sides.
     """
     spelled: list[str] = []
     behind_config = False
-    for word in arguments:
+    for word in itertools.chain.from_iterable(map(_apart, arguments)):
         is_value = "=" in word and not os.path.exists(word)  # noqa: PTH110  # Path.exists raises where a text is no path
         behind_config = behind_config and not word.startswith("-") and not is_value
         if behind_config and spelled[-1] != "--config":
@@ -230,6 +231,11 @@ def _one_file_each(arguments: Sequence[str]) -> list[str]:
         spelled.append(word)
         behind_config = behind_config or word == "--config"
     return spelled
+
+
+def _apart(word: str) -> Sequence[str]:
+    """Take ``--config=a.yaml`` apart."""
+    return ("--config", word.removeprefix("--config=")) if word.startswith("--config=") else (word,)
 
 
 def answer(args: argparse.Namespace, data: Mapping[str, Any], text: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhpc.errors import DamagedResultError
+from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Result
 from rlhpc.report.prediction import Prediction, predict_benchmark
 from rlhpc.report.search_input import search_input
@@ -15,6 +14,7 @@ from rlhpc.results.dataset import read_table
 from rlhpc.results.store import Store
 from rlhpc.search import Ranked, Settings, make_ranking, search
 from rlhpc.search.predictor_file import read_predictor
+from rlhpc.threads import usual_threads
 
 __all__ = ["Prediction", "Ranked", "Result", "predict", "read_results", "search_table"]
 
@@ -49,7 +49,7 @@ def search_table(table: str | Path, subset_size: int, *, n_threads: int | None =
         A CSV file, as `jobs/subset_search.py` takes it, that holds everything: no scores come from ``configs/benchmarks``.
     subset_size : int
     n_threads : int or None
-        None: one for each CPU that this process may use.
+        None: as OMP_NUM_THREADS says, else one for each CPU that this process may use.
     **settings
         The rest of `rlhpc.search.Settings`, such as ``fit_intercept`` and ``keep``.
 
@@ -66,10 +66,12 @@ def search_table(table: str | Path, subset_size: int, *, n_threads: int | None =
     InputError
         If the settings do not fit it.
     """
+    if n_threads is not None and n_threads < 1:
+        raise InputError(f"n_threads = {n_threads} is too small: give at least 1, or None.")
     path = Path(table)
     problem = search_input(path, read_table(path)).problem
     chosen = Settings(subset_size, **settings)
-    found = search(problem, chosen, n_threads=n_threads or len(os.sched_getaffinity(0)))
+    found = search(problem, chosen, n_threads=usual_threads() if n_threads is None else n_threads)
     return make_ranking(problem, chosen, found[0])
 
 

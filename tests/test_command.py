@@ -123,6 +123,8 @@ def test_help_shows_what_the_job_does_its_examples_as_they_stand_and_defaults(mo
         ([], [], []),
         (["--config", "a.yaml", "b.yaml", "name=x"], ["a.yaml", "b.yaml"], ["name=x"]),
         (["name=x", "--config", "a.yaml"], ["a.yaml"], ["name=x"]),
+        (["--config=a.yaml", "b.yaml", "name=x"], ["a.yaml", "b.yaml"], ["name=x"]),
+        (["--config", "a.yaml", "--config=b.yaml", "name=x"], ["a.yaml", "b.yaml"], ["name=x"]),
         (["--config", "a.yaml", "--json", "name=x", "seeds=[1,2]"], ["a.yaml"], ["name=x", "seeds=[1,2]"]),
         (["--config", "a.yaml", "--config", "b.yaml", "n=1"], ["a.yaml", "b.yaml"], ["n=1"]),
         (["a=1", "--config", "a.yaml", "--debug", "b=2"], ["a.yaml"], ["a=1", "b=2"]),

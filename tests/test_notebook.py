@@ -68,6 +68,8 @@ def test_what_cannot_be_searched_is_told(searched, tmp_path):
         search_table(searched / "table.csv", 9)
     with pytest.raises(DatasetError):
         search_table(tmp_path / "none.csv", 2)
+    with pytest.raises(InputError, match="n_threads = 0 is too small"):
+        search_table(searched / "table.csv", 2, n_threads=0)
 
 
 def test_a_prediction_is_the_jobs(searched, root):

@@ -18,6 +18,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from rlhpc.cluster import submission
 from rlhpc.cluster.element import Element
+from rlhpc.cluster.queue import array_of
 from rlhpc.cluster.slurm import outside_of_jobs
 from rlhpc.cluster.submission import Submission
 from rlhpc.errors import SlurmError
@@ -240,7 +241,7 @@ def submit(
                 raise SlurmError(f"sbatch did not say whether it took {what}: {_words_of(error)} {_LOOK_AGAIN}") from error
             submission.remove(root, begun)
             raise SlurmError(f"sbatch refused {what}: {_words_of(error)}") from error
-        taken = replace(begun, job_id=first.job_id.partition("_")[0])
+        taken = replace(begun, job_id=array_of(first.job_id))
         submission.write(root, taken)
         yield taken
 
@@ -292,12 +293,13 @@ def _dashed(name: str) -> str:
 
 
 def described(needs: Demand) -> Mapping[str, Any]:
-    """Put a demand into words that JSON knows."""
+    """Put a demand into words that JSON knows; null is what the user's own options decide."""
+    own = needs.config.sbatch_options.keys()
     return {
         "partition": needs.config.partition,
         "gpus": needs.gpus,
-        "cpus": needs.cpus,
-        "memory_gb": needs.memory_gb,
+        "cpus": None if _SAME_AS["cpus_per_task"] & own else needs.cpus,
+        "memory_gb": None if _SAME_AS["mem"] & own else needs.memory_gb,
         "timeout_min": needs.timeout_min,
         "options": needs.config.sbatch_options,
     }

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.finding import Finding, Severity, amount, duration
+from rlhpc.cluster.finding import Finding, Severity, duration
 from rlhpc.cluster.site import GPU, Gres, Node, Partition, Site, parse_gres
 from rlhpc.errors import nearest
+from rlhpc.words import count
 
 _GPU_OPTIONS = {"gpus", "gpus-per-node", "gpus-per-task"}
 _CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
@@ -207,7 +208,7 @@ def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request)
     if cpus > most_cpus:
         yield _refuse(
             "cpus_per_node",
-            f"An element asks for {amount(cpus, 'core')}, and no node of the partition '{partition.name}'{beside} gives"
+            f"An element asks for {count(cpus, 'core')}, and no node of the partition '{partition.name}'{beside} gives"
             f" more than {most_cpus}.",
             "Ask for no more: lower slurm.cpus_per_training, or carry out fewer trainings at once (--trainings-per-gpu).",
         )
@@ -222,7 +223,7 @@ def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request)
     if not fits and cpus <= most_cpus and memory <= most_memory:
         yield _refuse(
             "node_size",
-            f"No single node of the partition '{partition.name}'{beside} gives both {amount(cpus, 'core')} and {memory:g} GB of"
+            f"No single node of the partition '{partition.name}'{beside} gives both {count(cpus, 'core')} and {memory:g} GB of"
             " memory.",
             "Carry out fewer trainings at once (--trainings-per-gpu).",
         )
@@ -241,7 +242,7 @@ def _of_buffers(request: Request) -> Iterator[Finding]:
     if request.buffers_gb and wanted > request.memory_gb:
         yield _refuse(
             "replay_buffers",
-            f"An element carries out {amount(request.at_once, 'training')} at once, which take about {wanted:.1f} GB of memory,"
+            f"An element carries out {count(request.at_once, 'training')} at once, which take about {wanted:.1f} GB of memory,"
             f" {request.buffers_gb:.1f} of them in replay buffers once full; {request.memory_gb:g} GB are asked for.",
             f"Set slurm.memory_gb_per_training={math.ceil(10 * wanted / request.at_once) / 10:g}, or take smaller buffers"
             " (hyperparameters={dqn: {all: {buffer_size: 10_000}}}).",

@@ -42,11 +42,6 @@ class Finding:
         return f"{self.what} {self.remedy}".rstrip()
 
 
-def amount(n: int, noun: str) -> str:
-    """Spell a number of things: ``1 core``, ``2 cores``."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def duration(minutes: float) -> str:
     """Spell a duration for a reader: ``90 minutes``, ``24 hours``."""
     hours = minutes / _MINUTES_PER_HOUR

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from rlhpc.cluster.checks import MEMORY_OPTIONS, Request, fitting_nodes, named_partitions
-from rlhpc.cluster.finding import Finding, Severity, amount, duration
+from rlhpc.cluster.finding import Finding, Severity, duration
 from rlhpc.cluster.site import GPU, Partition, Site
+from rlhpc.words import count
 
 _SHOWN = 5  # nodes by name
 
@@ -44,7 +45,7 @@ def _of_arrays(site: Site, request: Request) -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            "max_array_size", Severity.GOOD, f"One array takes all {amount(n, 'element')} (MaxArraySize={site.max_array_size})."
+            "max_array_size", Severity.GOOD, f"One array takes all {count(n, 'element')} (MaxArraySize={site.max_array_size})."
         )
     if n > site.max_job_count:
         yield Finding(
@@ -65,8 +66,8 @@ def _of_queue(request: Request, max_submit: int | None, n_queued: int) -> Iterat
         remedy = "Wait until some have ended, or scancel some."
         yield Finding("max_submit_jobs", Severity.REFUSED, f"{what}: nothing more is taken.", remedy)
     elif n > room:
-        remedy = f"The launch packs the trainings into {amount(room, 'element')}, which refill their places."
-        yield Finding("max_submit_jobs", Severity.NOTE, f"{what}; the plan has {amount(n, 'element')}.", remedy)
+        remedy = f"The launch packs the trainings into {count(room, 'element')}, which refill their places."
+        yield Finding("max_submit_jobs", Severity.NOTE, f"{what}; the plan has {count(n, 'element')}.", remedy)
     else:
         yield Finding("max_submit_jobs", Severity.GOOD, f"{what}: the {n} elements of the plan are taken.")
 
@@ -180,7 +181,7 @@ def _of_memory(site: Site, partition: Partition, request: Request) -> Iterator[F
             "hyper_threads",
             Severity.NOTE,
             f"The nodes count hyper-threads as CPUs: {request.cpus_per_node} of them are"
-            f" {amount(math.ceil(request.cpus_per_node / 2), 'core')}.",
+            f" {count(math.ceil(request.cpus_per_node / 2), 'core')}.",
             "Set slurm.cpus_per_training=2 for a core each, where nodes have that many.",
         )
 

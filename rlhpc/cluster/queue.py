@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines
 
 PENDING = "PENDING"
+RUNNING = "RUNNING"
 ENDING = "COMPLETING"
 _FORMAT = "%i|%K|%j|%T|%r|%S"  # squeue(1): job, array index, name, state, reason, (expected) start
 # squeue(1), "JOB REASON CODES". What begins with one of these is explained so; the longest that fits counts. Without "it" or
@@ -83,9 +84,24 @@ class QueuedElement:
         return self.state == PENDING
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has begun, and not ended."""
+        return self.state == RUNNING
+
+    @property
     def is_ending(self) -> bool:
         """Whether it was cancelled or has ended, and is only being cleared away."""
         return self.state == ENDING
+
+    @property
+    def array_id(self) -> str:
+        """The job id of its array, or its own if it is of none."""
+        return array_of(self.job_id)
+
+
+def array_of(job_id: str) -> str:
+    """Return the job id of an element's array: ``12`` of ``12_3``; that of a plain job is its own."""
+    return job_id.partition("_")[0]
 
 
 def read_queue(job_names: Sequence[str], timeout_seconds: float = ANSWER_SECONDS) -> list[QueuedElement]:

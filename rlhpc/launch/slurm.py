@@ -19,11 +19,12 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.launch.assignment import Assignment
 from rlhpc.launch.config import LaunchConfig
 from rlhpc.records import Training
-from rlhpc.results.missing import count, has_given_up
+from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import Store
 from rlhpc.training import footprint
 from rlhpc.training.estimate import Hours
 from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array
+from rlhpc.words import count
 
 _AMPLE = 4  # a time limit of so many times the estimate; schedulers start short jobs in gaps before long ones
 _FOR_CPUS = "+cpu"  # in a version of torch

@@ -8,15 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlhpc.cluster.queue import array_of
 from rlhpc.config import CONFIGS
 from rlhpc.records import Training
 from rlhpc.results.ledger import Ledger
-from rlhpc.results.missing import count
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
 from rlhpc.training.estimate import MeasuredHours, Source
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
+from rlhpc.words import count
 
 
 def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: MeasuredHours) -> dict[str, Any]:
@@ -111,7 +112,10 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
         for n_nodes, wall in facts["estimated_wall_hours"].items()
     )
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
-    size = f"{count(element['cpus'], 'core')}, {element['memory_gb']:.0f} GB and {_span(element['timeout_min'] / 60)} in {where}"
+    cores = "cores" if element["cpus"] is None else count(element["cpus"], "core")
+    memory = "memory" if element["memory_gb"] is None else f"{element['memory_gb']:.0f} GB"
+    own = " as slurm.options say" if None in (element["cpus"], element["memory_gb"]) else ""
+    size = f"{cores}, {memory}{own} and {_span(element['timeout_min'] / 60)} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""
     length = f"{_span(facts['estimated_hours'])} (short ones end much earlier)"
     return [
@@ -154,7 +158,7 @@ def nothing(facts: Mapping[str, Any], store: Store, *, only_failed: bool) -> str
             f"Nothing has failed for good; {count(facts['n_unfinished'], 'training')} without a result are left to a full launch."
         )
     if facts["n_in_queue"]:
-        return "\n".join(_what_next(sorted({job.partition("_")[0] for job in facts["in_queue"].values()}, key=int), store))
+        return "\n".join(_what_next(sorted({array_of(job) for job in facts["in_queue"].values()}, key=int), store))
     return f"next: {job('collect_scores', store.root)}"
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhpc.records import Training
-from rlhpc.results.missing import State, how_far
+from rlhpc.results.missing import State, folder_of, how_far, parts_of
 from rlhpc.results.store import RESULT, Store
 from rlhpc.results.table import read_csv
 
@@ -74,22 +73,14 @@ def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
     return dict(found)
 
 
-def _parts(name: str) -> tuple[str, str, str, str]:
-    """Take a training's name apart: benchmark, environment, whose id may hold a slash, algorithm and seed."""
-    benchmark, _, rest = name.partition("/")
-    env_id, algo, seed = rest.rsplit("/", 2)
-    return benchmark, env_id, algo, seed
-
-
 def _cell(name: str) -> Cell:
-    _, env_id, algo, _ = _parts(name)
+    _, env_id, algo, _ = parts_of(name)
     return env_id, algo
 
 
 def _state(store: Store, name: str) -> str:
     """Say how far a training without a score is."""
-    benchmark, env_id, algo, seed = _parts(name)
-    folder = store.folder(Training(benchmark, env_id, algo, int(seed), "", 0))
+    folder = folder_of(store, name)
     if not folder.is_dir():
         return State.NEVER_BEGUN.replace("_", " ")
     if (folder / RESULT).exists():

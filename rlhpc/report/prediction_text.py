@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rlhpc.report.prediction import Bounded, Prediction
 from rlhpc.report.tables import number
-from rlhpc.results.missing import count
 from rlhpc.search.predict import n_rivals_needed
 from rlhpc.search.predictor import Extensions, Predictor
+from rlhpc.words import count
 
 UNTOLD = "how far another would move this cannot be told; the interval holds as much of that as the known algorithms' scores do"
 SUFFIXES = {1: "st", 2: "nd", 3: "rd"}

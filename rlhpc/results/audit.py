@@ -11,8 +11,9 @@ from pathlib import Path
 
 from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Training
-from rlhpc.results.missing import State, count, how_far, is_set_aside, is_temporary, name_of
+from rlhpc.results.missing import State, how_far, is_set_aside, is_temporary, name_of
 from rlhpc.results.store import RESULT, Store, read_result
+from rlhpc.words import count
 
 DEPTH = 4  # folders below trainings/ that lead to one training: benchmark, environment, algorithm, seed
 

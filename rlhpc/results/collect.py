@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,12 @@ import numpy as np
 from rlhpc.errors import DamagedResultError, RlhpcError, nearest
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv, Result
 from rlhpc.results.dataset import Dataset, from_scores, unusable
-from rlhpc.results.missing import count, gaps, unfinished
+from rlhpc.results.missing import gaps, unfinished
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Cell, Score, mixed_cells
 from rlhpc.results.store import Store
 from rlhpc.results.table import write_csv
-from rlhpc.results.wandb_links import read_links
+from rlhpc.results.wandb_links import FOLDER_COLUMN, LINK_COLUMN, read_links
+from rlhpc.words import count
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,15 +146,15 @@ def _one_benchmark_each(scores: Sequence[Score], problems: list[str]) -> list[Sc
     return [score for score in scores if score.benchmark == min(benchmarks[score.env_id])]
 
 
-def score_row(result: Result, root: Path, urls: Mapping[str, str]) -> dict[str, Any]:
+def score_row(result: Result, root: Path, urls: Mapping[str, str | None]) -> dict[str, Any]:
     """Return one row of scores.csv: what identifies a training, its score, how it was made, where it lies below `root`.
 
     Parameters
     ----------
     result : Result
     root : Path
-    urls : mapping of str to str
-        Run id -> link, of runs that were sent after their training; the result itself was not told.
+    urls : mapping of str to (str or None)
+        Run id -> link, of runs that were sent after their training; the result itself was not told. None: it is not known.
     """
     training, device = result.training, result.device
     n_episodes = len(result.episode_scores)
@@ -175,17 +177,16 @@ def score_row(result: Result, root: Path, urls: Mapping[str, str]) -> dict[str, 
         "device": ": ".join(filter(None, (device.get("type"), device.get("name") or device.get("cpu")))),
         "started_at": result.started_at,
         "finished_at": result.finished_at,
-        "wandb_url": result.wandb.get("url") or urls.get(result.wandb.get("run_id") or ""),
+        LINK_COLUMN: result.wandb.get("url") or urls.get(result.wandb.get("run_id") or ""),
         "wandb_sync_command": result.wandb.get("sync_command"),
-        "folder": Store(root).folder(training).relative_to(root).as_posix(),
+        FOLDER_COLUMN: Store(root).folder(training).relative_to(root).as_posix(),
     }
 
 
 def write_scores(results: Sequence[Result], root: Path, path: Path) -> Path:
     """Write scores.csv, one row a training; `read_table` takes it as a long table."""
-    try:
+    urls: Mapping[str, str | None] = {}
+    with contextlib.suppress(RlhpcError):  # `collect` tells
         urls = read_links(root).urls
-    except RlhpcError:  # `collect` tells
-        urls = {}
     rows = [score_row(result, root, urls) for result in results]
     return write_csv(path, tuple(rows[0]), (tuple(row.values()) for row in rows))

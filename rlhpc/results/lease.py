@@ -280,12 +280,6 @@ def _look(path: Path) -> _Seen | None:
         raise
 
 
-def read_holder(folder: Path) -> Holder | None:
-    """Read who holds the lease of a training's folder; None where there is none, `UNKNOWN` where that cannot be told."""
-    lease = read_lease(folder)
-    return lease[0] if lease else None
-
-
 def read_lease(folder: Path) -> tuple[Holder, float | None] | None:
     """Read who holds the lease of a training's folder, and when it was renewed; None where there is none.
 

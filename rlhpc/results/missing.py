@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc.files import TEMPORARY_SUFFIX
-from rlhpc.results.holder import known_to_live, this_process
-from rlhpc.results.lease import read_holder
+from rlhpc.records import Training
+from rlhpc.results import progress
+from rlhpc.results.holder import Holder, known_to_live, this_process
+from rlhpc.results.lease import EXPIRY_SECONDS, read_lease
+from rlhpc.results.progress import Progress
 from rlhpc.results.scores import Score, by_cell
 from rlhpc.results.store import CHECKPOINT, RESULT, Store, read_attempts
+from rlhpc.words import count
 
 NAMES_SHOWN = 10  # names listed in one sentence
 
@@ -24,7 +29,7 @@ class State(StrEnum):
     STORED = "stored"  # its result verifies and belongs to its folder
     DAMAGED = "damaged"  # there is a result, or something in its place, that does not
     FAILED = "failed"  # no result, and the last attempt failed
-    RUNNING = "running"  # no result, and a supervisor holds it, or was killed while it did
+    RUNNING = "running"  # no result, and a supervisor holds it, or was killed a moment ago
     STOPPED = "stopped"  # no result, but a checkpoint that it continues from
     BEGUN = "begun"  # a folder and nothing to continue from
     NEVER_BEGUN = "never_begun"  # no folder
@@ -75,20 +80,63 @@ def name_of(folder: Path) -> str:
     return "/".join((benchmark, env.replace("+", "/"), algo, seed))
 
 
+def parts_of(name: str) -> tuple[str, str, str, str]:
+    """Take a training's name apart: benchmark, environment, whose id may hold a slash, algorithm and seed."""
+    benchmark, _, rest = name.partition("/")
+    env_id, algo, seed = rest.rsplit("/", 2)
+    return benchmark, env_id, algo, seed
+
+
+def folder_of(store: Store, name: str) -> Path:
+    """Return the folder of the training with a name; the way back from `name_of`."""
+    benchmark, env_id, algo, seed = parts_of(name)
+    return store.folder(Training(benchmark, env_id, algo, int(seed), "", 0))
+
+
 def how_far(folder: Path) -> tuple[State, str]:
     """Tell how far a training without a result is: its state, and why it is no further."""
     inside = [path.name for path in folder.iterdir() if not is_temporary(path.name) and not is_set_aside(path.name)]
     attempts = read_attempts(folder)
     failures = [attempt for attempt in attempts if not attempt.get("forgiven")]
     last = [attempts[-1]["reason"]] if attempts else []
-    holder = read_holder(folder)
-    if holder and known_to_live(holder, this_process()) is not False:  # also after a failure: the next attempt
+    holder = _holder(folder)
+    if holder is not None:  # also after a failure: the next attempt
         return State.RUNNING, "; before: ".join([f"running, or left by a killed supervisor: {holder}", *last])
     if failures and failures[-1] is attempts[-1]:
         return State.FAILED, f"{last[0]} ({count(len(failures), 'attempt')})"
     if any(name.startswith(CHECKPOINT) for name in inside):
         return State.STOPPED, "; ".join([*last, "it will continue from its checkpoint"])
     return State.BEGUN, "; ".join([*last, "no checkpoint is there: it will begin anew"])
+
+
+def _holder(folder: Path) -> Holder | None:
+    """Return who holds the lease of a training; None if nobody does, or one that has ended or whose lease has expired."""
+    lease = read_lease(folder)
+    if lease is None:
+        return None
+    holder, renewed_at = lease
+    lives = known_to_live(holder, this_process())
+    if lives is None and renewed_at is not None:
+        told = progress.read(folder)
+        offset = clock_offset(*told) if told else None
+        lives = time.time() + (offset or 0.0) - renewed_at < EXPIRY_SECONDS
+    return None if lives is False else holder
+
+
+def clock_offset(told: Progress, written_at: float) -> float | None:
+    """Return the seconds by which the file system's clock is ahead of that of a training's machine; None if it was edited.
+
+    Parameters
+    ----------
+    told : Progress
+        Which holds the time by that machine's clock.
+    written_at : float
+        When it was written by the file system's; seconds since the epoch.
+    """
+    try:
+        return written_at - dt.datetime.fromisoformat(told.at).timestamp()
+    except ValueError:
+        return None
 
 
 def has_given_up(attempts: Sequence[Mapping[str, Any]], since: str = "") -> bool:
@@ -123,8 +171,3 @@ def is_set_aside(name: str) -> bool:
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
-
-
-def count(n: int, noun: str) -> str:
-    """Spell a number of things: 1 result, 2 results."""
-    return f"{n} {noun}{'s' * (n != 1)}"

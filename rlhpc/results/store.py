@@ -59,6 +59,11 @@ class Store:
         """The names of all trainings that were ever launched into this folder."""
         return self.root / "grid.json"
 
+    @property
+    def scores(self) -> Path:
+        """The table of collected scores, one row a training."""
+        return self.root / "scores.csv"
+
     def write_grid(self, trainings: Iterable[Training]) -> Path:
         """Add the trainings of a launch to those of earlier ones."""
         return write_json(self.grid, sorted({*self.read_grid(), *(training.name for training in trainings)}))

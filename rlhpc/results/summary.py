@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlhpc.results.collect import Collection
-from rlhpc.results.missing import count
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, by_cell, mean
 from rlhpc.results.table import write_csv
+from rlhpc.words import count
 
 UNKNOWN = "unknown"
 

@@ -2,7 +2,7 @@
 
 A result is never replaced, so that is kept in ``logs/NAME/wandb_links.json``:
 
-    urls        {run id: link}
+    urls        {run id: link}; null from before the first of it is sent until its link is known
     unreadable  {part's folder, below logs/NAME: {bytes, reason}}; wandb does not mark these, and would send them twice
 """
 
@@ -11,19 +11,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlhpc.errors import RlhpcError
+from rlhpc.errors import DamagedResultError, RlhpcError
 from rlhpc.files import write_json, write_text
 from rlhpc.records import Result
-from rlhpc.results.store import Store
+from rlhpc.results.store import RESULT, Store, read_result
 from rlhpc.results.wandb_runs import OfflineRun, Part
 
 LINKS = "wandb_links.json"
-LINK_COLUMN = "wandb_url"  # of scores.csv
+LINK_COLUMN, FOLDER_COLUMN = "wandb_url", "folder"  # of scores.csv
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,27 @@ class Links:
     ----------
     root : Path
         ``logs/NAME``.
-    urls : dict of str to str
-        Run id -> link.
+    urls : dict of str to (str or None)
+        Run id -> link; None where it is not known.
     unreadable : dict of str to dict
         Part's folder below `root` -> its bytes then, and why it could not be read to its end.
     """
 
     root: Path
-    urls: dict[str, str] = field(default_factory=dict)
+    urls: dict[str, str | None] = field(default_factory=dict)
     unreadable: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def reserve(self, run_ids: Iterable[str]) -> None:
+        """Give runs an entry, on the disk too; before anything is sent, so that a full disk is found out while nothing is lost.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        if new := dict.fromkeys(run_ids):
+            self.urls.update({**new, **self.urls})
+            self._write()
 
     def remember(self, part: Part, url: str | None, unreadable: str = "") -> None:
         """Keep what came of a part, on the disk too.
@@ -61,6 +73,9 @@ class Links:
             self.unreadable[self._name(part)] = {"bytes": part.n_bytes, "reason": unreadable}
         else:
             self.unreadable.pop(self._name(part), None)
+        self._write()
+
+    def _write(self) -> None:
         write_json(self.root / LINKS, {"urls": self.urls, "unreadable": self.unreadable})
 
     def fault_of(self, part: Part) -> str:
@@ -72,6 +87,15 @@ class Links:
         """Return the parts of a run that are neither sent nor known to be unreadable, oldest first."""
         return tuple(part for part in run.parts if not part.mark.exists() and not self.fault_of(part))
 
+    def without_link(self, runs: Iterable[OfflineRun]) -> tuple[OfflineRun, ...]:
+        """Return the runs of which something is marked as sent, while neither we nor their result know the link.
+
+        They were sent by hand, or a start was ended between wandb's mark and its own record. A link is not put together from
+        those of other runs: who owns a run and where its server shows it is not in its files, and may differ within a folder.
+        """
+        sent = (run for run in runs if not self.urls.get(run.run_id) and any(part.mark.exists() for part in run.parts))
+        return tuple(run for run in sent if not _is_linked_by_its_result(run))
+
     def _name(self, part: Part) -> str:
         return part.folder.relative_to(self.root).as_posix()
 
@@ -82,6 +106,15 @@ class Links:
             if isinstance(result, Result) and (url := self.urls.get(result.wandb.get("run_id") or "")):
                 found[store.folder(result.training).relative_to(store.root).as_posix()] = url
         return found
+
+
+def _is_linked_by_its_result(run: OfflineRun) -> bool:
+    """Tell whether the result knows the link, as where ``wandb.entity`` was given."""
+    try:
+        tracked = read_result(run.parts[0].folder.parents[1] / RESULT).wandb
+    except DamagedResultError:  # or there is none
+        return False
+    return tracked.get("run_id") == run.run_id and bool(tracked.get("url"))
 
 
 def read_links(root: Path) -> Links:
@@ -97,7 +130,7 @@ def read_links(root: Path) -> Links:
         return Links(root)
     try:
         stored = json.loads(path.read_text())
-        urls = {str(run_id): str(url) for run_id, url in stored["urls"].items()}
+        urls = {str(run_id): url and str(url) for run_id, url in stored["urls"].items()}
         unreadable = {
             str(name): {"bytes": int(it["bytes"]), "reason": str(it["reason"])} for name, it in stored["unreadable"].items()
         }
@@ -116,7 +149,7 @@ def fill_in(scores: Path, links: Mapping[str, str]) -> int | None:
     ----------
     scores : Path
     links : mapping of str to str
-        Training's folder, as in the column ``folder`` -> link.
+        Training's folder, as in `FOLDER_COLUMN` -> link.
 
     Returns
     -------
@@ -131,12 +164,12 @@ def fill_in(scores: Path, links: Mapping[str, str]) -> int | None:
     columns = rows[0] if rows else []
     # what would not come back to the same bytes was edited by something else, and is not ours to spell anew
     if (
-        not {LINK_COLUMN, "folder"} <= set(columns)
+        not {LINK_COLUMN, FOLDER_COLUMN} <= set(columns)
         or {len(row) for row in rows} != {len(columns)}
         or _spelled(rows).encode() != stored
     ):
         return None
-    link, folder = columns.index(LINK_COLUMN), columns.index("folder")
+    link, folder = columns.index(LINK_COLUMN), columns.index(FOLDER_COLUMN)
     empty = [row for row in rows[1:] if not row[link] and row[folder] in links]
     for row in empty:
         row[link] = links[row[folder]]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc.errors import RlhpcError
-from rlhpc.results.missing import count
 from rlhpc.results.wandb_links import LINKS, Links
 from rlhpc.results.wandb_program import Ending, Outcome
 from rlhpc.results.wandb_runs import OfflineRun, Part
+from rlhpc.words import count
 
 LINES_SHOWN = 20  # of each kind
 MEGABYTE = 1e6
@@ -42,6 +42,8 @@ class Report:
         Links written into scores.csv; None if it is not there, or was left as it is.
     has_scores : bool
         Whether there is a scores.csv.
+    without_link : tuple of OfflineRun
+        Those that were sent while their link is not known.
     """
 
     folder: Path
@@ -54,6 +56,12 @@ class Report:
     fault: RlhpcError | None = None
     n_links: int | None = None
     has_scores: bool = False
+    without_link: tuple[OfflineRun, ...] = ()
+
+    @property
+    def links(self) -> Path:
+        """Where the links are kept."""
+        return self.folder / LINKS
 
     def of(self, ending: Ending) -> list[Outcome]:
         """Return the outcomes of one kind."""
@@ -69,7 +77,8 @@ def look(folder: Path, runs: tuple[OfflineRun, ...], links: Links, *, dry_run: b
         if not part.mark.exists() and (reason := links.fault_of(part))
     ]
     to_send = tuple(part for run in runs for part in links.to_send(run))
-    return Report(folder, dry_run, runs, to_send, known, len(parts) - len(known) - len(to_send))
+    n_sent_before = len(parts) - len(known) - len(to_send)
+    return Report(folder, dry_run, runs, to_send, known, n_sent_before, without_link=links.without_link(runs))
 
 
 def data_of(report: Report) -> dict[str, Any]:
@@ -87,10 +96,11 @@ def data_of(report: Report) -> dict[str, Any]:
         "sent": [_sent(outcome) for outcome in report.of(Ending.SENT)],
         "failed": [_not_sent(outcome) for outcome in report.of(Ending.FAILED)],
         "unreadable": [_not_sent(outcome) for outcome in report.unreadable],
+        "without_link": [{"training": run.training, "run_id": run.run_id} for run in report.without_link],
         "n_waiting": _n_waiting(report),
         "fault": str(report.fault or ""),
         "n_links": report.n_links,
-        "links": str(report.folder / LINKS),
+        "links": str(report.links) if report.links.exists() else None,
     }
 
 
@@ -122,15 +132,28 @@ def describe(report: Report) -> str:
         else []
     )
     lines += [f"{count(len(report.of(Ending.SENT)), 'part')} sent"] if report.outcomes else []
-    lines += _listed("could not be sent, and will be tried at the next start", "or by hand", [*report.of(Ending.FAILED)])
+    failed = report.of(Ending.FAILED)
     lines += _listed(
-        "cannot be read to the end; what could be read is sent, once",
-        "by hand, which would send that once more",
-        report.unreadable,
+        f"{count(len(failed), 'part')} could not be sent, and will be tried at the next start:",
+        [_reason_and_command(outcome, "or by hand") for outcome in failed],
+    )
+    lines += _listed(
+        f"{count(len(report.unreadable), 'part')} cannot be read to the end; what could be read is sent, once:",
+        [_reason_and_command(outcome, "by hand, which would send that once more") for outcome in report.unreadable],
     )
     if waiting := _n_waiting(report):
         lines.append(f"{count(waiting, 'part')} not tried. {report.fault or 'An older part of the run must come first.'}")
+    lines += _listed(_heading_of_lost_links(report), [[f"{run.training}: run {run.run_id}"] for run in report.without_link])
     return "\n".join([*lines, *_links_text(report)])
+
+
+def _heading_of_lost_links(report: Report) -> str:
+    heading = (
+        f"{count(len(report.without_link), 'run')} sent without a known link: by hand, or a start was ended before it could keep "
+        "what the server told"
+    )
+    mend = f". Replace null behind the run in {report.links} by the link that its page has, and start this again"
+    return f"{heading}{'' if report.dry_run else mend}:"
 
 
 def _links_text(report: Report) -> list[str]:
@@ -143,17 +166,20 @@ def _links_text(report: Report) -> list[str]:
         told = "scores.csv was changed by another program and is left as it is: collect_scores.py writes it anew, with the links"
     else:
         told = f"{report.n_links} written into scores.csv"
-    return [f"links: {report.folder / LINKS}; {told}"]
+    where = [str(report.links)] if report.links.exists() else []
+    return [f"links: {'; '.join([*where, told])}"]
 
 
-def _listed(heading: str, by_hand: str, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a heading and its parts with reason and command, the first of many."""
-    if not outcomes:
+def _reason_and_command(outcome: Outcome, by_hand: str) -> list[str]:
+    return [f"{outcome.part.training}: {outcome.reason}", f"{by_hand}: {outcome.part.command}"]
+
+
+def _listed(heading: str, entries: Sequence[Sequence[str]]) -> list[str]:
+    """Return a heading and the lines of the first of many entries; nothing where there are none."""
+    if not entries:
         return []
     shown = [
-        line
-        for outcome in outcomes[:LINES_SHOWN]
-        for line in (f"  - {outcome.part.training}: {outcome.reason}", f"    {by_hand}: {outcome.part.command}")
+        f"  - {line}" if place == 0 else f"    {line}" for entry in entries[:LINES_SHOWN] for place, line in enumerate(entry)
     ]
-    more = [f"  ... and {len(outcomes) - LINES_SHOWN} more; --json lists all"] if len(outcomes) > LINES_SHOWN else []
-    return [f"{count(len(outcomes), 'part')} {heading}:", *shown, *more]
+    more = [f"  ... and {len(entries) - LINES_SHOWN} more; --json lists all"] if len(entries) > LINES_SHOWN else []
+    return [heading, *shown, *more]

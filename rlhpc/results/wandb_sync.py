@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from rlhpc.errors import RlhpcError
@@ -24,6 +25,8 @@ class Sending:
         How many runs are sent at a time.
     tell : callable
         Takes the outcome of each part, as it comes; one call at a time.
+    check : callable
+        Raises `RlhpcError` if another start has taken over: nothing is sent then, nor written.
 
     Attributes
     ----------
@@ -33,13 +36,21 @@ class Sending:
         Why the rest was not tried: the server does not answer any more.
     """
 
-    def __init__(self, program: Program, links: Links, at_once: int, tell: Callable[[Outcome], object]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        links: Links,
+        at_once: int,
+        tell: Callable[[Outcome], object],
+        check: Callable[[], object],
+    ) -> None:
         self.outcomes: list[Outcome] = []
         self.fault: RlhpcError | None = None
         self._program = program
         self._links = links
         self._at_once = at_once
         self._tell = tell
+        self._check = check
         self._begin, self._stop = threading.Event(), threading.Event()
         self._lock = threading.Lock()
 
@@ -83,17 +94,26 @@ class Sending:
         """Send one run, up to a part that fails: what follows it must not come before it."""
         self._begin.wait()
         for part in self._links.to_send(run):
-            if self._stop.is_set():
-                return
+            with self._recording():
+                if self._stop.is_set():
+                    return
+                self._links.reserve([part.run_id])
             outcome = self._program.send(part)
-            with self._lock:
-                try:
-                    self._keep(outcome)
-                except OSError:  # a full disk: what is sent now could not be remembered
-                    self._stop.set()
-                    raise
+            with self._recording():
+                self._keep(outcome)
             if outcome.ending is Ending.FAILED:
                 return
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Let one thread at a time write, and none after an error: what would be sent then could not be remembered."""
+        with self._lock:
+            try:
+                self._check()
+                yield
+            except (OSError, RlhpcError):
+                self._stop.set()
+                raise
 
     def _keep(self, outcome: Outcome) -> None:
         """Remember an outcome; after a failure, ask whether the server is there at all, for wandb tries for a long time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 
@@ -25,11 +26,13 @@ def warning(trainings: Path) -> str:
     folder = trainings.resolve()
     for place, each in enumerate((folder, *folder.parents)):
         if who := _others(each, with_owner_and_group=place < 2):
-            return (
+            told = (
                 f"{each} can be written by {who}, who could put a checkpoint there that runs any program in your name when a"
-                " training is continued (checkpoints are pickles). Take the right away if you do not trust them:"
-                f" chmod go-w '{each}'"
+                " training is continued (checkpoints are pickles). If you do not trust them,"
             )
+            if each.stat().st_uid != os.geteuid():
+                return f"{told} give another logs_dir."
+            return f"{told} take the right away: chmod go-w {shlex.quote(str(each))}"
     return ""
 
 

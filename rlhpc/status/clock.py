@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import statistics
 from collections.abc import Iterable
 
+from rlhpc.results.missing import clock_offset
 from rlhpc.status.facts import Facts
 
 
@@ -22,9 +21,10 @@ def file_system_now(found: Iterable[Facts], now: float) -> float:
     now : float
         By our clock; seconds since the epoch, as what is returned.
     """
-    offsets = []
-    for facts in found:
-        if facts.progress is not None and facts.progress_at is not None:
-            with contextlib.suppress(ValueError):  # edited
-                offsets.append(facts.progress_at - dt.datetime.fromisoformat(facts.progress.at).timestamp())
+    told = [
+        clock_offset(facts.progress, facts.progress_at)
+        for facts in found
+        if facts.progress is not None and facts.progress_at is not None
+    ]
+    offsets = [offset for offset in told if offset is not None]
     return now + (statistics.median(offsets) if offsets else 0.0)

@@ -13,7 +13,7 @@ from rlhpc.errors import DamagedResultError
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import Holder, known_to_live, this_process
-from rlhpc.results.lease import LEASE, read_lease
+from rlhpc.results.lease import EXPIRY_SECONDS, LEASE, read_lease
 from rlhpc.results.missing import is_set_aside, is_temporary
 from rlhpc.results.progress import PROGRESS, Progress
 from rlhpc.results.store import ATTEMPTS, CHECKPOINT, RESULT, Store, read_attempts
@@ -58,6 +58,15 @@ class Facts:
     lease_at: float | None = None
     holder: Holder | None = None
     is_known_to_live: bool = False
+
+    def quiet_seconds(self, file_system_now: float) -> float | None:
+        """Return for how long its lease was not renewed, by the clock of the file system; None where that is not known."""
+        return None if self.lease_at is None else file_system_now - self.lease_at
+
+    def is_held(self, file_system_now: float) -> bool:
+        """Tell whether a supervisor that lives works on it: one that is known to, or has renewed its lease not long ago."""
+        quiet = self.quiet_seconds(file_system_now)
+        return self.holder is not None and (self.is_known_to_live or (quiet is not None and quiet < EXPIRY_SECONDS))
 
 
 @dataclass(frozen=True)

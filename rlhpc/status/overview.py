@@ -69,6 +69,8 @@ class Overview:
     queue : Queue
     grid_fault : str
         Why grid.json proves nothing; blank if it is sound.
+    folder_fault : str
+        Why the folder could not be read when it was looked at again, and all else is older; blank if it could.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class Overview:
     nodes: tuple[NodePart, ...]
     queue: Queue
     grid_fault: str
+    folder_fault: str = ""
 
     def of(self, state: State) -> list[TrainingStatus]:
         """Return the trainings in one state."""

@@ -9,13 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rlhpc.cluster.queue import QueuedElement, explain
-from rlhpc.results.lease import EXPIRY_SECONDS
-from rlhpc.results.missing import count, has_given_up
+from rlhpc.cluster.queue import QueuedElement, array_of, explain
+from rlhpc.results.missing import has_given_up
 from rlhpc.results.progress import Phase, Progress
 from rlhpc.status.facts import Facts
+from rlhpc.words import count
 
-RUNNING_JOB = "RUNNING"
 # Its supervisor lives, but it tells nothing new, as when its environment hangs: longer than updates and evaluations usually take.
 NO_NEWS_SECONDS = 600.0
 
@@ -45,7 +44,7 @@ class Queue:
     running_jobs : set of str
         Slurm's ids of our elements that run.
     job_ids : set of str
-        Slurm's ids of all of our submissions, whether they are in the queue or not.
+        Slurm's ids of all of our submissions, arrays or plain jobs, whether they are in the queue or not.
     fault : str
         Why Slurm does not tell; blank if it does, or was not asked because nothing was submitted.
     age_seconds : float or None
@@ -59,10 +58,13 @@ class Queue:
     fault: str = ""
     age_seconds: float | None = None
 
+    def is_ours(self, job: str) -> bool:
+        """Tell whether a job, or an element of an array, is of one of our submissions."""
+        return array_of(job) in self.job_ids
+
     def has_ended(self, job: str) -> bool:
         """Tell whether a job is one of ours and does not run any more; false where that is not known."""
-        is_ours = job.partition("_")[0] in self.job_ids
-        return is_ours and job not in self.running_jobs and not self.fault and self.age_seconds is not None
+        return self.is_ours(job) and job not in self.running_jobs and not self.fault and self.age_seconds is not None
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,11 @@ def judge(facts: Facts, queue: Queue, now: dt.datetime, file_system_now: float, 
         return TrainingStatus(facts.name, State.DAMAGED, facts.damage, facts.folder)
     if facts.is_stored:
         return TrainingStatus(facts.name, State.DONE, "", facts.folder)
-    if facts.holder is not None:
-        quiet = None if facts.lease_at is None else file_system_now - facts.lease_at
-        if facts.is_known_to_live or (quiet is not None and quiet < EXPIRY_SECONDS):
-            return _running(facts, now, file_system_now)
-        if not queue.has_ended(facts.holder.job):
-            return _silent(facts, quiet, is_running=facts.holder.job in queue.running_jobs)
+    if facts.is_held(file_system_now):
+        return _running(facts, now, file_system_now)
+    if facts.holder is not None and not queue.has_ended(facts.holder.job):
+        quiet = facts.quiet_seconds(file_system_now)
+        return _silent(facts, quiet, is_running=facts.holder.job in queue.running_jobs)
     return _at_rest(facts, queue, others)
 
 
@@ -211,8 +212,7 @@ def _silent(facts: Facts, quiet_seconds: float | None, *, is_running: bool) -> T
     job = facts.holder.job if facts.holder else ""
     slurm = f"Slurm says that its job runs: look at it, or scancel {job}" if is_running else "if it has ended, launch again"
     reason = f"{since} from {facts.holder}; {slurm}"
-    percent = facts.progress.percent if facts.progress else None
-    return TrainingStatus(facts.name, State.SILENT, reason, facts.folder, facts.progress, facts.checkpoint, percent, job=job)
+    return TrainingStatus(facts.name, State.SILENT, reason, facts.folder, facts.progress, *_kept(facts), job=job)
 
 
 def _at_rest(facts: Facts, queue: Queue, others: str) -> TrainingStatus:
@@ -229,26 +229,30 @@ def _at_rest(facts: Facts, queue: Queue, others: str) -> TrainingStatus:
         reason = _remedy(queue, others, was_submitted=bool(submitted_at))
         if facts.has_begun:
             state, reason = State.STOPPED, f"{_how_stopped(facts)}; {reason}"
-    total = facts.progress.total_timesteps if facts.progress else 0
     return TrainingStatus(
         facts.name,
         state,
         reason,
         facts.folder,
         facts.progress,
-        facts.checkpoint,
-        100 * (facts.checkpoint or 0) / total if total else None,
+        *_kept(facts),
         job=element.job_id if element else "",
         starts_at=element.starts_at if element and element.is_waiting else "",
         failure=failure,
     )
 
 
+def _kept(facts: Facts) -> tuple[int | None, float | None]:
+    """Return the agent steps that are not lost, whatever became of its supervisor, and their share of the budget, in percent."""
+    total = facts.progress.total_timesteps if facts.progress else 0
+    return facts.checkpoint, 100 * (facts.checkpoint or 0) / total if total else None
+
+
 def _why_queued(element: QueuedElement) -> str:
     """Say why a training does not run whose element is in the queue."""
     if element.is_waiting:
         return explain(element.reason)
-    if element.state == RUNNING_JOB:
+    if element.is_running:
         return "waiting for a place on the node"
     return f"the job is {element.state.lower().replace('_', ' ')}"
 

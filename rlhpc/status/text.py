@@ -7,10 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from rlhpc.results.missing import count
 from rlhpc.status.nodes import NodePart
 from rlhpc.status.overview import Group, Overview
 from rlhpc.status.state import Queue, State, TrainingStatus
+from rlhpc.words import count
 
 LINES_SHOWN = 10  # trainings, or reasons, of each kind
 _JOBS_SHOWN = 3
@@ -25,7 +25,7 @@ def describe(shown: Overview) -> str:
         f"{count(shown.total.n, 'training')}: {_counts(shown.total)}",
         *pace(shown),
         slurm(shown.queue),
-        *([shown.grid_fault] if shown.grid_fault else []),
+        *faults(shown),
         "",
         *_table([*shown.groups, *([shown.total] if len(shown.groups) > 1 else [])], shown.at),
         *_legend(shown),
@@ -55,11 +55,17 @@ def pace(shown: Overview) -> Iterator[str]:
 def slurm(queue: Queue) -> str:
     """Say what Slurm was asked."""
     if queue.fault:
-        return f"Slurm's queue is not known ({queue.fault}); all else is as the files tell"
+        fault = " ".join(queue.fault.split())  # Slurm's own words may have several lines
+        return f"Slurm's queue is not known ({fault}); all else is as the files tell"
     if queue.age_seconds is None:
         return "Slurm was not asked: no record of a submission to it is here"
     since = "; what was cancelled or submitted since is not seen yet" if queue.age_seconds > _OLD_SECONDS else ""
     return f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago{since}"
+
+
+def faults(shown: Overview) -> list[str]:
+    """Return what was wrong with the folder or with grid.json, if anything was."""
+    return [fault for fault in (shown.folder_fault, shown.grid_fault) if fault]
 
 
 def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rlhpc.results.missing import count
 from rlhpc.status import overview, text
 from rlhpc.status.overview import Overview
 from rlhpc.status.state import State, TrainingStatus
+from rlhpc.words import count
 
 # Of the 16 colours that every terminal has, in its user's own shades; each state is also told in words.
 COLOURS = {
@@ -133,8 +133,8 @@ def _top(shown: Overview, console: Console) -> Iterator[Text]:
     for line in text.pace(shown):
         yield Text(line)
     yield Text(text.slurm(shown.queue), style="dim")
-    if shown.grid_fault:
-        yield Text(shown.grid_fault, style="red")
+    for fault in text.faults(shown):
+        yield Text(fault, style="red")
 
 
 def _sections(shown: Overview, console: Console) -> Iterator[_Section]:

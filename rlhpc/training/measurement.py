@@ -26,7 +26,10 @@ from rlhpc.training.tracking import WandbConfig
 _SECONDS_TO_REPORT = 600.0
 _MIB = 1 << 20
 _POLL_SECONDS = 0.5
+_REPORT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+
+_Report = tuple[float, int]  # when it was written, and agent steps until then
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def measure(
     RlhpcError
         If one of them fails, or they do not begin to learn.
     """
-    settings = replace(settings, stop_seconds=_STOP_SECONDS, wandb=WandbConfig())
+    settings = replace(settings, stop_seconds=_STOP_SECONDS, report_seconds=_REPORT_SECONDS, wandb=WandbConfig())
     free_before = free_gb(gpus)
     with (
         tempfile.TemporaryDirectory(prefix="rlhpc-tune-") as made,
@@ -109,13 +112,10 @@ class _Watch(threading.Thread):
     def run(self) -> None:
         """Wait until all learn, look twice, and have all stop."""
         try:
-            first = self._reports(than=[(0.0, 0)] * len(self._trainings))
-            self._ended.wait(self._seconds)
-            last = self._reports(than=first)
-            self.rates = [
-                (steps - before) / max(at - began, _POLL_SECONDS)
-                for (began, before), (at, steps) in zip(first, last, strict=True)
-            ]
+            begun = self._reports([(0.0, 0)] * len(self._trainings), 0.0)
+            first = self._reports(begun, 0.0)  # of a moment when all had begun
+            last = self._reports(first, self._seconds)
+            self.rates = [(steps - before) / (at - began) for (began, before), (at, steps) in zip(first, last, strict=True)]
             self.memory_gb, self.free_gb = _memory_gb(), free_gb(self._gpus)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing was measured
             self.fault = self.fault or str(error) or repr(error)
@@ -127,16 +127,26 @@ class _Watch(threading.Thread):
         self._ended.set()
         self.join()
 
-    def _reports(self, than: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-        """Return when each training reported and how many agent steps it had made, once all have made more than before."""
-        deadline = time.monotonic() + _SECONDS_TO_REPORT
-        while time.monotonic() < deadline and not self.fault and not self._ended.is_set():
+    def _reports(self, than: Sequence[_Report], seconds: float) -> list[_Report]:
+        """Return a report of each training, once all have gone on for some seconds since an earlier one."""
+        deadline = time.monotonic() + seconds + _SECONDS_TO_REPORT
+        while not self.fault and not self._ended.is_set():
             told = [progress.read(self._store.folder(training)) for training in self._trainings]
-            found = [(at, each.timesteps) for each, at in filter(None, told)]
-            if len(found) == len(told) and all(new[1] > old[1] for new, old in zip(found, than, strict=True)):
+            found = [(at, each.timesteps) if each else (0.0, 0) for each, at in (one or (None, 0.0) for one in told)]
+            silent = [
+                training.name
+                for training, (at, steps), (before, steps_before) in zip(self._trainings, found, than, strict=True)
+                if at <= before or at - before < seconds or steps <= steps_before
+            ]
+            if not silent:
                 return found
+            if time.monotonic() > deadline:
+                raise RlhpcError(
+                    f"{', '.join(silent)} did not go on within {seconds + _SECONDS_TO_REPORT:.0f} seconds: that is too many, or"
+                    " a rollout takes longer than that. Give smaller --counts."
+                )
             self._ended.wait(_POLL_SECONDS)
-        raise RlhpcError(f"not all trainings went on within {_SECONDS_TO_REPORT:.0f} seconds")
+        raise RlhpcError("the trainings ended before they could be measured")
 
     def started(self, training: Training, attempt: int) -> None:
         """Hear nothing new."""

@@ -17,9 +17,6 @@ from rlhpc.results.holder import this_job
 from rlhpc.results.progress import Phase, Progress
 from rlhpc.training import places
 
-# Between two reports. All 760 trainings of the default grid then write 25 small files a second together, which a file server
-# does not notice, and who looks sees nothing older than that.
-INTERVAL_SECONDS = 30.0
 FIRST_SECONDS = 2.0  # the first reports come sooner, each after twice the time, so that a speed is seen soon after a launch
 WINDOW_SECONDS = 300.0  # over which speed is told: long enough for several rollouts and their updates
 _MARK_SECONDS = 1.0  # between two rollouts from which speed is told; an off-policy algorithm begins thousands in a second
@@ -34,15 +31,18 @@ class Reporter:
     folder : Path
         The training's folder. What an earlier attempt reported is removed: it would be taken for this one's.
     attempt : int
+    interval_seconds : float
+        Between two reports, but for the first ones.
     """
 
-    def __init__(self, training: Training, folder: Path, attempt: int) -> None:
+    def __init__(self, training: Training, folder: Path, attempt: int, interval_seconds: float) -> None:
         self._training = training
         self._folder = folder
         self._attempt = attempt
         self._started_at = _now()
         self._phase: Phase | None = None
-        self._pause = FIRST_SECONDS
+        self._interval_seconds = interval_seconds
+        self._pause = min(FIRST_SECONDS, interval_seconds)
         self._next_at = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque()  # seconds and agent steps where rollouts began
         progress.remove(folder)
@@ -61,7 +61,7 @@ class Reporter:
         if now < self._next_at and phase is self._phase:
             return
         self._next_at = now + self._pause
-        self._pause = min(2 * self._pause, INTERVAL_SECONDS)
+        self._pause = min(2 * self._pause, self._interval_seconds)
         self._phase = phase
         with contextlib.suppress(
             OSError

@@ -28,6 +28,9 @@ class TrainSettings:
         How they share GPUs: ``auto``, ``on`` or ``off``, as in `rlhpc.training.gpu_sharing`.
     affinity : str
         How they share cores: ``any``, ``divide`` or a list of cores, as in `rlhpc.training.cores`.
+    report_seconds : float
+        Between two reports of how far a training is. All 760 trainings of the default grid then write 25 small files a second
+        together, which a file server does not notice, and who looks sees nothing older than that.
     """
 
     group: str
@@ -38,3 +41,4 @@ class TrainSettings:
     stop_seconds: float = 60.0
     mps: str = "auto"
     affinity: str = "any"
+    report_seconds: float = 30.0

@@ -77,7 +77,7 @@ def train(
     saver = saver or Saver(training, folder, settings, attempt, print)
     tracker = None if settings.wandb.mode == "disabled" else Tracker(training, settings.wandb, settings.group, folder)
     score, was_stopped = None, False
-    reporter = Reporter(training, folder, attempt)
+    reporter = Reporter(training, folder, attempt, settings.report_seconds)
     try:
         if training.hyperparameters["class"] == RANDOM:
             run = _play_random(training, saver, reporter)

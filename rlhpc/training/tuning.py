@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import Counter, defaultdict
@@ -22,8 +23,8 @@ from rlhpc.training.settings import TrainSettings
 
 KNEE = 0.95  # of the most steps per second: what more trainings add beyond this is not worth their memory
 N_CHOSEN = 8  # trainings that stand for a grid; each stands for an eighth of its time
-SECONDS_AT_LEAST = 10.0  # of one sample: several reports of each training, and rollouts
-_SECONDS_BESIDE = 20.0  # of one sample: until all have started and made a first report, and until they have ended
+SECONDS_AT_LEAST = 10.0  # of one sample: some rollouts of each training
+_SECONDS_BESIDE = 10.0  # of one sample: until all have started and made a first report, and until they have ended
 _ENDLESS = 10**9  # agent steps
 # Rollouts of at most so many steps: whole ones, with the updates that follow, fit into a sample, and a step costs the same.
 _MAX_N_STEPS = 128
@@ -205,17 +206,21 @@ class Tuner:
         RlhpcError
             If one of them fails, or they do not begin to learn.
         """
-        settings, at_once = replace(self._settings, mps=mode), self._at_once(n)
+        settings = replace(self._settings, mps=mode)
         parts, seconds = self._divided(n)
         samples = [measure(part, self._gpus, n, settings, seconds) for part in parts]
         return Measured(
             n,
             mode == "on",
-            self._scale.steps_per_second(samples, at_once),
+            self._scale.steps_per_second(samples, self._at_once(n)),
             # replay buffers take memory as they fill, and in these seconds they hardly begin to
-            max(each.memory_gb for each in samples) + footprint.buffers_gb(self._trainings, at_once),
+            max(each.memory_gb for each in samples) + self.buffers_gb(n),
             max(each.gpu_memory_gb for each in samples),
         )
+
+    def buffers_gb(self, n: int) -> float:
+        """Return what full replay buffers of a number take, gigabytes."""
+        return footprint.buffers_gb(self._trainings, self._at_once(n))
 
     def seconds(self, n: int) -> float:
         """Return how long a number takes to measure, about."""
@@ -240,25 +245,34 @@ class Room:
     host_gb : float
     gpu_gb : float
         Of each GPU; infinite without one, or where nvidia-smi does not tell.
+    buffers_gb : callable
+        What of the host's memory full replay buffers take, by the number of trainings on each GPU.
     """
 
     host_gb: float
     gpu_gb: float = math.inf
+    buffers_gb: Callable[[int], float] = lambda _: 0.0
 
     @classmethod
-    def here(cls, gpus: Sequence[str]) -> Room:
+    def here(cls, gpus: Sequence[str], buffers_gb: Callable[[int], float]) -> Room:
         """Return what is free now."""
-        return cls(psutil.virtual_memory().available / 1e9, min(free_gb(gpus), default=math.inf))
+        return cls(psutil.virtual_memory().available / 1e9, min(free_gb(gpus), default=math.inf), buffers_gb)
 
     def fault(self, n: int, found: Measured) -> str:
         """Say why a number of trainings on each GPU would not fit, by what another number took; empty if it would."""
-        taken = [(found.memory_gb, self.host_gb, "GB"), (found.gpu_memory_gb, self.gpu_gb, "GB of a GPU")]
-        for took, free, what in taken:
-            each = took / found.trainings_per_gpu
-            if each * n > free:
-                fit = int(free / each)
-                return f"{n} at once would take about {each * n:.1f} {what}, and {free:.1f} are free: {fit} fit."
+        for free, expected, what in (
+            (self.host_gb, functools.partial(self._host_gb, found), "GB"),
+            (self.gpu_gb, lambda n: found.gpu_memory_gb / found.trainings_per_gpu * n, "GB of a GPU"),
+        ):
+            if expected(n) > free:
+                fit = next(each for each in range(n - 1, -1, -1) if expected(each) <= free)
+                return f"{n} at once would take about {expected(n):.1f} {what}, and {free:.1f} are free: {fit} fit."
         return ""
+
+    def _host_gb(self, found: Measured, n: int) -> float:
+        """Return what a number would take: buffers are those of the largest, all else is in proportion."""
+        rest = found.memory_gb - self.buffers_gb(found.trainings_per_gpu)
+        return rest / found.trainings_per_gpu * n + self.buffers_gb(n)
 
 
 def sweep(

@@ -19,8 +19,12 @@ def test_elements_and_plain_jobs_are_read():
     waits, limited, runs, ends = parse_queue(TEXT)
     assert waits == QueuedElement("4_0", "mine-1", 0, "PENDING", "None", "2026-11-27T03:38:49")
     assert (limited.index, limited.is_waiting, limited.starts_at) == (1, True, "")
-    assert (runs.index, runs.is_waiting, runs.is_ending) == (0, False, False)
-    assert ends.is_ending
+    assert (runs.index, runs.is_waiting, runs.is_running, runs.is_ending) == (0, False, True, False)
+    assert (ends.is_ending, ends.is_running, waits.is_running) == (True, False, False)
+
+
+def test_an_element_knows_its_array_and_a_plain_job_is_its_own():
+    assert [element.array_id for element in parse_queue(TEXT)] == ["4", "4", "1", "2"]
 
 
 def test_nothing_is_asked_for_no_names(monkeypatch):

@@ -147,6 +147,14 @@ def test_a_table_is_sorted_by_a_click_and_by_the_keyboard(open_page, page_of):
     assert len(down) == GRIDS[page_of[0]][0]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1.15905e+06", 1159050), ("1.2e-05 %", 1.2e-05), ("\N{MINUS SIGN}1,234 ± 5", -1234), ("∞", float("inf"))],
+)
+def test_numbers_are_sorted_by_what_they_say(open_page, text, value):
+    assert open_page().evaluate("text => Number(number(text))", text) == value
+
+
 def test_a_long_table_is_filtered_by_names(open_page, page_of):
     page = open_page()
     filters = page.locator("#scores > .filter input")

@@ -304,6 +304,25 @@ def test_in_a_pipe_it_prints_again_when_something_has_changed_and_ctrl_c_ends_it
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+@pytest.mark.parametrize("flags", [("--json",), ()])
+def test_while_the_folder_cannot_be_read_it_says_so_and_goes_on(watch, store, flags):
+    process = watch(*flags)
+    told = iter(process.stdout.readline, "")
+    counts = next(line for line in told if "2 done" in line or '"done": 2' in line)
+    aside = store.root.rename(store.root.with_name("aside"))
+    fault = next(line for line in told if "the folder cannot be read just now (No such file or directory)" in line)
+    aside.rename(store.root)
+    after = next(line for line in told if "2 done" in line or '"done": 2' in line)
+    if flags:
+        assert json.loads(fault)["counts"] == json.loads(after)["counts"] == json.loads(counts)["counts"]
+        assert [json.loads(each)["folder_fault"] for each in (counts, after)] == ["", ""]
+    else:
+        assert after == counts
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
 def test_elsewhere_than_on_a_terminal_it_prints_plain_text_and_nothing_twice(watch, tmp_path):
     path = tmp_path / "told"
     with path.open("w") as stream:

@@ -188,6 +188,45 @@ def test_a_server_that_answers_no_more_ends_it(demo, server, environment):
     assert not list(demo.rglob("*.synced"))
 
 
+def test_a_second_start_is_refused_while_the_first_sends_and_nothing_is_sent_twice(demo, server, environment):
+    server.seconds = 2.0
+    first = subprocess.Popen([*JOB, demo], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not server.most_at_once:
+        time.sleep(0.05)
+    second = run(demo, env=environment)
+    assert (second.returncode, second.stdout) == (2, "")
+    assert second.stderr.startswith(f"error: the runs of '{demo}' are being sent by process {first.pid} on host ")
+    assert run(demo, "--dry-run", env=environment).returncode == 0
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 0, said
+    assert {seed: server.history[id_of(demo, seed)] for seed in STEPS} == STEPS
+    links = json.loads((demo / "wandb_links.json").read_text())["urls"]
+    assert links == {id_of(demo, seed): server.link(id_of(demo, seed)) for seed in (1, 2, 3, 4)}
+    assert not (demo / "lease.json").exists()
+
+
+def test_a_run_that_was_sent_by_hand_is_told_until_its_link_is_given_by_hand_too(demo, server, environment):
+    by_hand = [sys.executable, "-m", "wandb", "sync", parts(demo, 1)[0]]
+    subprocess.run(by_hand, cwd=demo.parent, env=environment, check=True, capture_output=True)
+    scores, lost = collect(demo), {"training": "bench/Pong-v0/ppo/1", "run_id": id_of(demo, 1)}
+    told = answer(demo, "--dry-run", env=environment)
+    assert (told["without_link"], told["links"]) == ([lost], None)
+    assert "links:" not in run(demo, "--dry-run", env=environment).stdout
+
+    done = run(demo, env=environment)
+    assert done.returncode == 0
+    assert "1 run sent without a known link" in done.stdout
+    assert f"  - bench/Pong-v0/ppo/1: run {id_of(demo, 1)}" in done.stdout
+    assert links_in(scores)[1] == ""
+
+    links = demo / "wandb_links.json"
+    assert answer(demo, env=environment)["without_link"] == [lost]  # told each time
+    links.write_text(links.read_text().replace("null", '"https://by/hand"'))
+    told = answer(demo, env=environment)
+    assert (told["without_link"], told["n_links"], told["links"]) == ([], 1, str(links))
+    assert links_in(scores)[1] == "https://by/hand"
+
+
 # --- before anything is tried ----------------------------------------------------------------------------------------
 
 

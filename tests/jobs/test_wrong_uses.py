@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 GRID = (
     "--cluster local --config configs/demo.yaml --trainings-per-gpu 1 envs=[CartPole-v1] algos=[ppo,ppo_high_lr,random] seeds=[1]"
     " budget.total_timesteps=20_000 checkpoint_minutes=0"
+    " 'hyperparameters={random: {all: {n_trials: 2, n_episodes: 200}}}'"  # the longest, and so the first
 )
 NOBODY = "http://127.0.0.1:9"  # the discard port, where nobody listens
 
@@ -208,7 +209,7 @@ def files(folder):
 def cancelled(tmp_path_factory):
     """Launch the demo with a tiny grid, and press Ctrl-C while its second training learns."""
     logs = tmp_path_factory.mktemp("cancelled")
-    command = [sys.executable, "jobs/launch_training.py", *GRID.split(), f"logs_dir={logs}"]
+    command = [sys.executable, "jobs/launch_training.py", *shlex.split(GRID), f"logs_dir={logs}"]
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **out) as process:
         deadline = time.monotonic() + 60
@@ -232,7 +233,7 @@ def slurm(tmp_path):
     }
     cases = " ".join(f"*{what}) echo '{answer}';;" for what, answer in answers.items())
     (folder / "scontrol").write_text(f'#!/bin/sh\ncase "$*" in {cases} esac\n')
-    (folder / "sbatch").write_text("#!/bin/sh\necho submitted >>submitted\nexit 1\n")
+    (folder / "sbatch").write_text('#!/bin/sh\necho submitted >>"${0%/*}/submitted"\nexit 1\n')
     for program in folder.iterdir():
         program.chmod(0o755)
     return folder
@@ -375,7 +376,7 @@ def test_a_cancelled_demo_ends_with_75_and_goes_on_when_it_is_started_again(canc
     assert "2 stopped, to be continued: start again, and each goes on from its checkpoint, if it has one." in said
     assert "Traceback" not in errors
     shutil.copytree(logs / "demo", tmp_path / "demo")
-    again = run("launch_training", *GRID.split(), f"logs_dir={tmp_path}")
+    again = run("launch_training", *shlex.split(GRID), f"logs_dir={tmp_path}")
     assert again.returncode == 0, again.stderr
     assert "1 are stored" in again.stdout
     assert "2 to train" in again.stdout

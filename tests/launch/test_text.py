@@ -75,6 +75,12 @@ def test_a_plan_for_slurm_says_what_it_costs():
     ]
 
 
+def test_a_plan_for_slurm_claims_no_size_that_options_decide():
+    told = facts(PPO, cluster="slurm")
+    lines = text.before(told | {"element": {**told["element"], "memory_gb": None}}).splitlines()
+    assert lines[-3].startswith("Each takes 6 cores, memory as slurm.options say and 1.5 hours in")
+
+
 def test_a_plan_for_slurm_names_the_image_that_elements_run_in():
     lines = text.before(facts(PPO, cluster="slurm", image="/images/rlhpc.sif")).splitlines()
     assert "1.5 hours in the default partition, in the image /images/rlhpc.sif; what" in lines[-3]

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from rlhpc.records import Result, Training
@@ -45,6 +47,16 @@ def test_each_training_without_a_score_is_named_with_how_far_it_is(store):
     assert found.scored.get(("dm_control/x-v0", "ppo"), 0) == 0
     assert found.scored["dm_control/x-v0", "a2c"] == 1
     assert by_state(found.lacking) == {"not collected": 1, "failed": 1, "never begun": 1}
+
+
+def test_a_training_whose_supervisor_died_elsewhere_is_no_longer_called_running(store):
+    folder = store.folder(TRAININGS[0])
+    folder.mkdir(parents=True)
+    (folder / "checkpoint-64").touch()
+    (folder / "lease.json").write_text('{"host": "a-node-that-died"}')
+    assert by_state(read_completeness(table(store, TRAININGS[1:])).lacking) == {"running": 1}
+    os.utime(folder / "lease.json", (0, 0))
+    assert by_state(read_completeness(table(store, TRAININGS[1:])).lacking) == {"stopped": 1}
 
 
 def test_a_table_that_lies_elsewhere_says_nothing_of_it(tmp_path):

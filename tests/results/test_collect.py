@@ -45,7 +45,7 @@ def test_rows_are_sorted_whatever_the_order_of_writing(store, put):
 
 
 def scores_of(store):
-    path = write_scores(collect(store, BENCH).results, store.root, store.root / "scores.csv")
+    path = write_scores(collect(store, BENCH).results, store.root, store.scores)
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream))
 
@@ -93,8 +93,10 @@ def test_a_link_that_a_result_lacks_comes_from_what_was_sent_later(store, put):
     put("Pong", "ppo", 1, 5.0, wandb={"mode": "offline", "run_id": "a", "url": None})
     put("Pong", "ppo", 2, 5.0, wandb={"mode": "offline", "run_id": "b", "url": "https://own"})
     put("Pong", "ppo", 3, 5.0)
-    (store.root / "wandb_links.json").write_text('{"urls": {"a": "https://sent", "b": "https://other"}, "unreadable": {}}')
-    assert [row["wandb_url"] for row in scores_of(store)] == ["https://sent", "https://own", ""]
+    put("Pong", "ppo", 4, 5.0, wandb={"mode": "offline", "run_id": "c", "url": None})
+    links = {"a": "https://sent", "b": "https://other", "c": None}
+    (store.root / "wandb_links.json").write_text(json.dumps({"urls": links, "unreadable": {}}))
+    assert [row["wandb_url"] for row in scores_of(store)] == ["https://sent", "https://own", "", ""]
 
 
 def test_links_that_cannot_be_read_are_a_problem_and_no_end(store, put):
@@ -109,7 +111,7 @@ def test_scores_csv_and_dataset_csv_hold_the_same_dataset(store, put):
     grid(put)
     put("Pong", "random", 111, -20.0)
     collected = collect(store, BENCH)
-    long = read_table(write_scores(collected.results, store.root, store.root / "scores.csv"), BENCH)
+    long = read_table(write_scores(collected.results, store.root, store.scores), BENCH)
     wide = read_table(write_wide(collected.dataset, store.root / "dataset.csv"))
     assert np.array_equal(long.scores, collected.dataset.scores)
     assert np.array_equal(wide.scores[:, 0], long.mean_scores)

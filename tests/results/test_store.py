@@ -38,6 +38,10 @@ def test_a_result_lies_where_the_contract_says(store, put):
     assert path.exists()
 
 
+def test_scores_are_collected_beside_the_trainings():
+    assert Store(Path("logs/demo")).scores == Path("logs/demo/scores.csv")
+
+
 def test_what_is_not_stored_is_none(store):
     training = Training("bench", "X-v0", "ppo", 1, "Discrete", 1000)
     assert store.read(training) is None

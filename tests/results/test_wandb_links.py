@@ -3,6 +3,7 @@ import csv
 import pytest
 
 from rlhpc.errors import RlhpcError
+from rlhpc.results import collect, wandb_links
 from rlhpc.results.collect import write_scores
 from rlhpc.results.wandb_links import Links, fill_in, read_links
 from rlhpc.results.wandb_runs import OfflineRun, Part
@@ -21,7 +22,7 @@ def scores(store, put):
     """Write a scores.csv in which one training has a link, and two have none."""
     results = [put("Pong", "ppo", 1, 1.0, wandb={"url": "https://old", "run_id": "old"})]
     results += [put("Pong", "ppo", seed, 1.5, 2.0, device={"type": "cpu", "cpu": 'a "fast", one'}) for seed in (2, 3)]
-    return write_scores(results, store.root, store.root / "scores.csv")
+    return write_scores(results, store.root, store.scores)
 
 
 def test_what_is_remembered_is_read_again(store, part):
@@ -50,6 +51,28 @@ def test_a_part_that_cannot_be_read_is_sent_again_only_when_it_has_grown(store, 
     assert (links.unreadable, links.to_send(run)) == ({}, ())
 
 
+def test_a_run_that_is_marked_as_sent_and_has_no_link_is_known_as_such_until_it_has_one(store, part):
+    run, links = OfflineRun(part.training, "abc", (part,)), read_links(store.root)
+    links.reserve(["abc"])
+    assert read_links(store.root).urls == {"abc": None}
+    assert links.without_link([run]) == ()  # nothing of it is sent
+    part.mark.touch()  # and then the start was killed
+    assert read_links(store.root).without_link([run]) == (run,)
+    assert Links(store.root).without_link([run]) == (run,)  # sent by hand
+    links.remember(part, "https://w/abc")
+    links.reserve(["abc"])
+    assert read_links(store.root).urls == {"abc": "https://w/abc"}
+    assert read_links(store.root).without_link([run]) == ()
+
+
+@pytest.mark.parametrize(("tracked", "is_known"), [("abc", True), ("other", False)])
+def test_a_link_that_the_result_of_the_run_knows_is_not_lacking(store, put, part, tracked, is_known):
+    run = OfflineRun(part.training, "abc", (part,))
+    part.mark.touch()
+    put("Pong", "ppo", 1, 1.0, wandb={"run_id": tracked, "url": f"https://w/{tracked}"})
+    assert (Links(store.root).without_link([run]) == ()) == is_known
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"urls": {}}', '{"urls": [], "unreadable": {}}', '{"urls": {}, "unreadable": {"a": 1}}']
 )
@@ -63,7 +86,8 @@ def test_a_damaged_record_is_refused_and_says_what_is_lost_without_it(store, tex
 def test_links_belong_to_results_by_the_id_of_their_run(store, put):
     put("Pong", "ppo", 1, 1.0, wandb={"mode": "offline", "run_id": "abc", "url": None})
     put("Pong", "ppo", 2, 1.0)
-    links = Links(store.root, {"abc": "https://w/abc", "other": "https://w/other"})
+    put("Pong", "ppo", 3, 1.0, wandb={"mode": "offline", "run_id": "sent", "url": None})
+    links = Links(store.root, {"abc": "https://w/abc", "other": "https://w/other", "sent": None})
     assert links.of_results(store) == {"trainings/bench/Pong/ppo/1": "https://w/abc"}
 
 
@@ -74,6 +98,15 @@ def test_only_empty_cells_are_filled_in_and_every_other_byte_stays(scores):
     with scores.open(newline="") as stream:
         assert [row["wandb_url"] for row in csv.DictReader(stream)] == ["https://old", "https://new/2", ""]
     assert scores.read_bytes().replace(b"https://new/2", b"") == before
+
+
+def test_columns_that_are_renamed_are_still_found(store, put, monkeypatch):
+    for module in (collect, wandb_links):
+        monkeypatch.setattr(module, "LINK_COLUMN", "link")
+        monkeypatch.setattr(module, "FOLDER_COLUMN", "place")
+    scores = write_scores([put("Pong", "ppo", 1, 1.0)], store.root, store.scores)
+    assert fill_in(scores, {"trainings/bench/Pong/ppo/1": "https://new"}) == 1
+    assert ",https://new,," in scores.read_text()
 
 
 def test_without_anything_to_fill_in_the_file_is_not_written(scores):

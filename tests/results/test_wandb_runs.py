@@ -1,3 +1,4 @@
+import os
 import shlex
 
 import pytest
@@ -46,6 +47,14 @@ def test_the_newest_part_of_a_running_training_is_left_out(store, leave):
     (newest.parents[1] / "lease.json").write_text('{"host": "elsewhere"}')
     (run,) = offline_runs(store)
     assert ([part.folder.name for part in run.parts], run.n_unfinished) == (["offline-run-20250101_000001-abc"], 1)
+
+
+def test_of_a_training_whose_lease_has_expired_the_newest_part_is_sent_too(store, leave):
+    lease = leave(1, "000001").parents[1] / "lease.json"
+    lease.write_text('{"host": "a-node-that-died"}')
+    os.utime(lease, (0, 0))
+    (run,) = offline_runs(store)
+    assert (len(run.parts), run.n_unfinished) == (1, 0)
 
 
 def test_a_stored_training_is_not_running_even_where_a_lease_is_left(store, leave):

@@ -1,12 +1,18 @@
 """The order of sending, by a program that only notes what it is told; the real one is in test_wandb_program.py and the job's."""
 
+import errno
 import os
 import signal
 import threading
+from dataclasses import asdict, replace
 
 import pytest
 
 from rlhpc.errors import RlhpcError
+from rlhpc.files import write_json
+from rlhpc.results import wandb_links
+from rlhpc.results.holder import this_process
+from rlhpc.results.wandb_lease import SendingLease
 from rlhpc.results.wandb_links import Links, read_links
 from rlhpc.results.wandb_program import Ending, Outcome
 from rlhpc.results.wandb_runs import OfflineRun, Part
@@ -73,8 +79,12 @@ def name(seed, place):
     return f"offline-run-20250101_00000{place}-run{seed}"
 
 
+def nothing(*_):
+    pass
+
+
 def send(store, program, runs, at_once=1):
-    sending = Sending(program, read_links(store.root), at_once, lambda _: None)
+    sending = Sending(program, read_links(store.root), at_once, nothing, nothing)
     sending.send(runs, lambda _: program.is_heard.set())
     return sending
 
@@ -122,10 +132,57 @@ def test_a_second_interrupt_kills_it(store, make):
     assert program.sent == [name(1, 0)]
 
 
-def test_a_disk_that_takes_nothing_ends_it(store, make):
+def test_a_disk_that_takes_nothing_ends_it_before_anything_is_sent_and_the_next_start_knows_every_link(store, make):
     runs, program = [make(1, 2), make(2, 2)], Notes()
-    (store.root / "wandb_links.json").mkdir()  # a file cannot take its place
-    sending = Sending(program, Links(store.root), 1, lambda _: None)
+    blocked = store.root / "wandb_links.json"
+    blocked.mkdir()  # a file cannot take its place
+    sending = Sending(program, Links(store.root), 1, nothing, nothing)
     with pytest.raises(OSError, match=r"wandb_links\.json"):
-        sending.send(runs, lambda _: None)
+        sending.send(runs, nothing)
+    assert program.sent == []
+    blocked.rmdir()
+    send(store, program, runs)
+    assert len(program.sent) == 4
+    assert read_links(store.root).urls == {"run1": "https://w/run1", "run2": "https://w/run2"}
+
+
+def test_a_disk_that_fills_up_while_a_part_is_sent_loses_no_link_silently(store, make, monkeypatch):
+    runs, program = [make(1, 1), make(2, 2)], Notes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def send_and_fill(part):
+        monkeypatch.setattr(wandb_links, "write_json", full)
+        return Notes.send(program, part)
+
+    program.send = send_and_fill
+    with pytest.raises(OSError, match="No space left"):
+        send(store, program, runs)
     assert program.sent == [name(1, 0)]
+    monkeypatch.undo()
+    assert read_links(store.root).without_link(runs) == (runs[0],)
+
+    again = Notes()
+    send(store, again, runs)
+    assert again.sent == [name(2, 0), name(2, 1)]
+    links = read_links(store.root)
+    assert links.urls == {"run1": None, "run2": "https://w/run2"}
+    assert links.without_link(runs) == (runs[0],)
+
+
+def test_a_start_whose_lease_is_lost_sends_and_writes_nothing_more(store, make):
+    runs, program = [make(1, 2), make(2, 2)], Notes()
+    theirs = '{"urls": {"other": "https://w/other"}, "unreadable": {}}'
+
+    def send_and_lose(part):
+        write_json(store.root / "lease.json", asdict(replace(this_process(), host="elsewhere")))
+        (store.root / "wandb_links.json").write_text(theirs)
+        return Notes.send(program, part)
+
+    program.send = send_and_lose
+    with SendingLease(store.root, nothing) as lease, pytest.raises(RlhpcError, match="another start has taken over"):
+        Sending(program, read_links(store.root), 1, nothing, lease.check).send(runs, nothing)
+    assert program.sent == [name(1, 0)]
+    assert (store.root / "wandb_links.json").read_text() == theirs
+    assert (store.root / "lease.json").exists()  # it is another's

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import shlex
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_folder_that_everybody_can_write_or_rename_is_told_with_the_remedy(tra
     folder.chmod(0o777)
     told = warning(trainings)
     assert told.startswith(f"{folder} can be written by everybody")
-    assert told.endswith(f"chmod go-w '{folder}'")
+    assert told.endswith(f"chmod go-w {folder}")
 
 
 def test_above_the_results_a_folder_as_tmp_is_lets_nobody_rename_what_is_ours(trainings):
@@ -54,4 +55,13 @@ def test_another_owner_is_named(trainings):
     if os.geteuid() != 0:
         pytest.skip("absent: the right to give files away")
     os.chown(trainings, 12345, 12345)
-    assert "by user 12345," in warning(trainings)
+    told = warning(trainings)
+    assert "by user 12345," in told
+    assert told.endswith("give another logs_dir.")  # its owner can always give himself the right back
+
+
+def test_a_folder_with_a_quote_in_its_name_makes_a_command_that_can_be_pasted(tmp_path):
+    folder = tmp_path / "it's"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o777)
+    assert shlex.split(warning(folder).rpartition(": ")[2])[-1] == str(folder)

@@ -1,5 +1,6 @@
 """How trainings are counted, and which are called slow; and how that is said."""
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_that_slurm_was_not_asked_or_did_not_answer_is_one_line(show):
     assert "Slurm's queue is not known ('squeue' is not on PATH); all else is as the files tell" in fault.splitlines()
 
 
+def test_what_slurm_says_in_several_lines_is_said_in_one(show):
+    text = describe(show(queue=Queue(fault="'squeue' failed: slurm_load_jobs error:\n  Unable to contact\n")))
+    assert "Slurm's queue is not known ('squeue' failed: slurm_load_jobs error: Unable to contact); all else" in text
+
+
 def test_the_table_has_a_row_a_kind_and_a_total(show, running):
     shown = show(running(1), running(2, algo="ppo_converged", may_end_early=True), at_rest(3, State.FAILED, "boom"))
     table = describe(shown).splitlines()[5:9]
@@ -166,5 +172,6 @@ def test_an_end_on_another_day_says_which(show, running, now):
     assert f"{by:%a %d %b %H:%M}" in describe(show(running(1, minutes=2 * 24 * 60)))
 
 
-def test_a_fault_of_the_grid_is_told(show):
-    assert "'grid.json' is missing" in describe(show(grid_fault="'grid.json' is missing"))
+def test_a_fault_of_the_grid_or_of_its_folder_is_told(show):
+    shown = dataclasses.replace(show(grid_fault="'grid.json' is missing"), folder_fault="the folder cannot be read just now")
+    assert describe(shown).splitlines()[3:5] == ["the folder cannot be read just now", "'grid.json' is missing"]

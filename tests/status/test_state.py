@@ -97,6 +97,13 @@ def test_one_whose_lease_is_not_renewed_is_no_longer_called_running(state, elsew
     assert (found.steps_per_second, found.ends_at, found.timesteps) == (None, None, 400)
 
 
+def test_of_a_silent_one_as_of_one_at_rest_only_what_its_checkpoint_holds_counts(state, elsewhere, make_progress):
+    kept = {"progress": make_progress(timesteps=900), "progress_at": THERE - 600, "checkpoint": 400}
+    silent, at_rest = state(holder=elsewhere, lease_at=THERE - 600, **kept), state(**kept)
+    assert (silent.state, at_rest.state) == (State.SILENT, State.STOPPED)
+    assert (silent.timesteps, silent.percent) == (at_rest.timesteps, at_rest.percent) == (400, 40.0)
+
+
 def test_one_that_is_known_to_live_runs_however_old_its_lease_is(state, elsewhere):
     assert state(holder=elsewhere, is_known_to_live=True, lease_at=THERE - 10_000).state is State.RUNNING
 

@@ -1,5 +1,6 @@
 """The view on a terminal: what needs a look first, all of it within the terminal's size, and readable without colours."""
 
+import dataclasses
 import io
 
 import pytest
@@ -62,6 +63,20 @@ def test_it_fits_into_a_terminal_of_any_size_and_says_how_to_end_it(busy, width,
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     assert "Ctrl-C"[: max(width - 10, 6)] in lines[-1]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_it_fits_also_where_slurm_says_what_is_wrong_in_several_lines(busy, width, height):
+    fault = "'squeue' failed: slurm_load_jobs error:\nUnable to contact\nthe controller"
+    lines = painted(dataclasses.replace(busy, queue=Queue(fault=fault)), width, height)
+    assert len(lines) <= height
+    assert "Ctrl-C"[: max(width - 10, 6)] in lines[-1]
+
+
+def test_that_the_folder_cannot_be_read_just_now_is_told_above_all_that_is_of_before(busy):
+    lines = painted(dataclasses.replace(busy, folder_fault="the folder cannot be read just now"))
+    told = lines.index("the folder cannot be read just now")
+    assert told < lines.index(next(line for line in lines if line.startswith("To look at")))
 
 
 def test_the_failed_and_the_slow_come_first_with_what_to_do(busy):

@@ -6,6 +6,7 @@ import pytest
 
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Training
+from rlhpc.results import progress
 from rlhpc.training import measurement
 from rlhpc.training.measurement import measure
 from rlhpc.training.settings import TrainSettings
@@ -15,6 +16,11 @@ from rlhpc.training.tuning import Room, choose, groups
 PPO = Training("b", "CartPole-v1", "ppo", 111, "Discrete", 1_000, {"class": "PPO", "n_steps": 128, "n_envs": 2, "batch_size": 32})
 DQN = replace(PPO, algo="dqn", hyperparameters={"class": "DQN", "learning_starts": 50_000})
 SETTINGS = TrainSettings("tune", "cpu", tensorboard=False, mps="off")
+
+
+def none(_):
+    """Return the memory of no replay buffers."""
+    return 0.0
 
 
 def some(*trainings):
@@ -55,7 +61,7 @@ def test_nothing_is_tracked(monkeypatch):
 
 def test_trainings_that_do_not_go_on_are_told(monkeypatch):
     monkeypatch.setattr(measurement, "_SECONDS_TO_REPORT", 0.0)
-    with pytest.raises(RlhpcError, match="not all trainings went on"):
+    with pytest.raises(RlhpcError, match=r"b/CartPole-v1/ppo/0 did not go on within 0 seconds: .* Give smaller --counts"):
         measure(some(PPO), (), 1, SETTINGS, seconds=1)
 
 
@@ -66,12 +72,41 @@ def test_the_memory_of_a_gpu_is_what_trainings_take_from_it(tmp_path, monkeypatc
     program.chmod(0o755)
     left.write_text("80000\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert Room.here(["0"]).gpu_gb == pytest.approx(80_000 * 2**20 / 1e9)
+    assert Room.here(["0"], none).gpu_gb == pytest.approx(80_000 * 2**20 / 1e9)
     found = measure(some(PPO), ["0"], 1, SETTINGS, seconds=1)
     assert found.gpu_memory_gb == pytest.approx(3_000 * 2**20 / 1e9)
 
 
 def test_without_a_gpu_or_of_one_that_is_not_told_no_memory_is_taken(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert Room.here([]).gpu_gb == Room.here(["0"]).gpu_gb == float("inf")
+    assert Room.here([], none).gpu_gb == Room.here(["0"], none).gpu_gb == float("inf")
     assert measure(some(PPO), ["0"], 1, SETTINGS, seconds=0.5).gpu_memory_gb == 0.0
+
+
+def test_rates_are_of_whole_seconds_from_a_moment_when_all_had_begun(monkeypatch):
+    reports, read = {}, progress.read
+
+    def note(folder):
+        if found := read(folder):
+            reports.setdefault(folder.parent.name, {})[found[1]] = found[0].timesteps
+        return found
+
+    monkeypatch.setattr(measurement.progress, "read", note)
+    found = measure(some(PPO, DQN), (), 2, SETTINGS, seconds=6)
+    begun = max(min(of_one) for of_one in reports.values())
+    for training, rate in zip(found.trainings, found.rates, strict=True):
+        of_one = reports[training.algo]
+        windows = [
+            (of_one[end] - of_one[start]) / (end - start)
+            for start in of_one
+            for end in of_one
+            if start >= begun and end - start >= 6
+        ]
+        assert rate in windows
+        assert len(of_one) > 4  # each second, not after ever longer pauses
+
+
+def test_trainings_that_end_before_they_are_measured_are_told(monkeypatch):
+    monkeypatch.setattr(measurement.node, "supervise", lambda *_, **__: None)
+    with pytest.raises(RlhpcError, match="ended before they could be measured"):
+        measure(some(PPO), (), 1, SETTINGS, seconds=1)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +14,11 @@ from rlhpc.results.store import Store
 from rlhpc.training import reporting
 from rlhpc.training.node import supervise, tidy
 from rlhpc.training.places import places
-from rlhpc.training.reporting import INTERVAL_SECONDS, Reporter, ReportingCallback
+from rlhpc.training.reporting import Reporter, ReportingCallback
+from rlhpc.training.settings import TrainSettings
 from rlhpc.training.train import train
 
+INTERVAL_SECONDS = TrainSettings("test").report_seconds
 CONVERGENCE = {"evaluate_every": 64, "n_episodes": 1, "max_no_improvement": 100, "min_evaluations": 1}
 
 
@@ -37,7 +40,7 @@ def written(monkeypatch):
 
 @pytest.fixture
 def reporter(tmp_path, make_training):
-    return Reporter(make_training(total_timesteps=100_000), tmp_path, 3)
+    return Reporter(make_training(total_timesteps=100_000), tmp_path, 3, INTERVAL_SECONDS)
 
 
 def test_reports_come_soon_at_first_and_then_every_half_minute(reporter, clock, written):
@@ -48,7 +51,14 @@ def test_reports_come_soon_at_first_and_then_every_half_minute(reporter, clock, 
         times += [clock.now - 1_000] * (len(written) > n)
         clock.now += 0.5
     assert times == [0, 2, 6, 14, 30, 60, 90, 120, 150, 180]
-    assert INTERVAL_SECONDS == 30
+
+
+def test_a_short_interval_holds_from_the_first_report_on(clock, written, tmp_path, make_training):
+    reporter = Reporter(make_training(total_timesteps=100_000), tmp_path, 3, 1.0)
+    for _ in range(8):
+        reporter.report(Phase.LEARNING, 0)
+        clock.now += 0.5
+    assert len(written) == 4
 
 
 def test_another_phase_is_told_at_once(reporter, clock, written):
@@ -101,7 +111,7 @@ def test_many_short_rollouts_are_not_all_remembered(reporter, clock):
 
 def test_what_an_earlier_attempt_said_is_removed(tmp_path, make_training):
     (tmp_path / PROGRESS).write_text("{}")
-    Reporter(make_training(), tmp_path, 2)
+    Reporter(make_training(), tmp_path, 2, INTERVAL_SECONDS)
     assert not (tmp_path / PROGRESS).exists()
 
 
@@ -149,9 +159,7 @@ def test_reports_change_no_bit_of_the_result(tmp_path, make_training, settings, 
     monkeypatch.setattr(Reporter, "report", lambda *_: None)
     silent, _ = train(training, tmp_path / "silent", settings)
     monkeypatch.undo()
-    monkeypatch.setattr(reporting, "INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(reporting, "FIRST_SECONDS", 0.0)
-    told, _ = train(training, tmp_path / "told", settings)
+    told, _ = train(training, tmp_path / "told", replace(settings, report_seconds=0.0))
     assert (told.policy_sha256, told.episode_scores) == (silent.policy_sha256, silent.episode_scores)
 
 
@@ -159,7 +167,7 @@ def test_it_is_no_part_of_a_checkpoint(tmp_path, make_training, settings, monkey
     monkeypatch.setattr(ReportingCallback, "__reduce__", lambda self: pytest.fail("it was pickled"))
     monkeypatch.setattr(Reporter, "__reduce__", lambda self: pytest.fail("it was pickled"))
     with pytest.raises(pytest.fail.Exception):
-        pickle.dumps(Reporter(make_training(), tmp_path, 1))
+        pickle.dumps(Reporter(make_training(), tmp_path, 1, INTERVAL_SECONDS))
     eager = settings.__class__("test", "cpu", checkpoint_minutes=0.0)
     train(make_training(total_timesteps=256), tmp_path, eager)
     assert list(tmp_path.glob("checkpoint-*"))

@@ -107,7 +107,7 @@ def test_a_number_is_measured_in_all_its_groups_and_the_largest_memory_counts(mo
         (["ppo"], ("0",), 1, "on", 15.0),
         (["dqn", "ppo"], ("0",), 2, "off", 30.0),
     ]
-    assert tuner.seconds(1) == 2 * (15 + 20)
+    assert tuner.seconds(1) == 2 * (15 + 10)
 
 
 def test_each_of_several_gpus_has_so_many_and_short_measurements_stay_short(monkeypatch):
@@ -158,6 +158,14 @@ def test_so_is_one_that_would_not_fit_into_the_memory_of_a_gpu_once_no_mode_is_l
     with pytest.raises(RlhpcError, match=r"12 at once would take about 12\.0 GB of a GPU, and 8\.0 are free: 8 fit"):
         list(sweep([2, 4, 8, 12], ["off", "on"], measure_one, Room(99, 8)))
     assert tried == [(2, "off"), (2, "on"), (4, "on"), (8, "on")]
+
+
+def test_replay_buffers_do_not_grow_beyond_those_of_the_trainings_that_have_some():
+    room = Room(40, buffers_gb=lambda n: 7.0 * min(n, 4))
+    four = replace(measured(4, 4), memory_gb=28.0 + 2.0)
+    assert room.fault(8, four) == ""  # 28 + 4
+    assert room.fault(40, four) == "40 at once would take about 48.0 GB, and 40.0 are free: 24 fit."
+    assert replace(room, host_gb=1.0).fault(8, four).endswith("1.0 are free: 0 fit.")
 
 
 def test_where_no_memory_is_known_of_none_is_missing():

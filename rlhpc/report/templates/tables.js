@@ -2,7 +2,7 @@
 const LONG = 8; // rows
 
 function number(text) {
-  const found = text.replaceAll("\u2212", "-").replaceAll(",", "").match(/^-?(\d+(\.\d+)?(e-?\d+)?|\u221e)/);
+  const found = text.replaceAll("\u2212", "-").replaceAll(",", "").match(/^-?(\d+(\.\d+)?(e[-+]?\d+)?|\u221e)/);
   return found ? found[0].replace("\u221e", "Infinity") : "";
 }
 
