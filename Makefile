@@ -2,6 +2,7 @@
 # make demo      a small real grid: train, collect, search, report (minutes)
 # make test      every test that this machine can run; those that mostly wait, for Slurm, run beside the others
 # make check     ruff and mypy
+# make coverage  how much of rlhpc/ the tests run, those on Slurm and in the image apart; half an hour
 # make pictures  those of the README, by Chromium; minutes
 # make cluster   a small Slurm on this machine, to try launches on; make cluster-stop ends it
 # make slurm     what that and the tests on it need, from apt, where we may install it
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := logs/demo
 
-.PHONY: install demo test check pictures cluster cluster-stop slurm
+.PHONY: install demo test check coverage pictures cluster cluster-stop slurm
 
 install: .venv/installed
 
@@ -45,6 +46,13 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Tests fail under the tracer that measure how much memory or time something takes; what is run counts all the same.
+coverage: install
+	$(BIN)/coverage erase
+	-$(BIN)/coverage run -m pytest -q -p no:cacheprovider -m 'not (slurm or container)'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 pictures: install
 	$(BIN)/python .readme/draw.py

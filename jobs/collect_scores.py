@@ -34,6 +34,7 @@ from rlhpc.results.early import early_scores, write_early
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO
 from rlhpc.results.store import Store
 from rlhpc.results.summary import origins, summarise, write_summary
+from rlhpc.results.wrong_folder import refuse_without_trainings
 from rlhpc.words import count
 
 
@@ -59,8 +60,7 @@ def main(args: argparse.Namespace) -> None:
     store = Store(args.folder)
     if wrong := [at for at in args.at if at < 1]:
         raise InputError(f"--at {' '.join(map(str, wrong))}: give numbers of agent steps, 1 or more.")
-    if not any(store.trainings.glob("*/*/*/*")):
-        raise InputError(f"'{args.folder}' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.")
+    refuse_without_trainings(store)
     collection = collect(store, _known_benchmarks(store, args.benchmarks))
     if not collection.results:
         raise RlhpcError("\n".join((f"no result in '{args.folder}' could be collected.", *collection.problems)))

@@ -60,6 +60,7 @@ from rlhpc.results.wandb_program import Ending, Program
 from rlhpc.results.wandb_report import Report, data_of, describe, look
 from rlhpc.results.wandb_runs import OfflineRun, offline_runs
 from rlhpc.results.wandb_sync import Sending
+from rlhpc.results.wrong_folder import refuse_without_trainings
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,8 +77,7 @@ def main(args: argparse.Namespace) -> int:
     store = Store(args.folder)
     if args.at_once < 1:
         raise InputError(f"--at-once {args.at_once} is too small: give at least 1.")
-    if not any(store.trainings.glob("*/*/*/*")):
-        raise InputError(f"'{args.folder}' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.")
+    refuse_without_trainings(store)
     runs = offline_runs(store)
     if args.dry_run or not runs:
         report = look(args.folder, runs, read_links(store.root), dry_run=args.dry_run)

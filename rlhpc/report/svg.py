@@ -21,31 +21,33 @@ PAGE_COLOURS = {
 }
 
 
-def titled(svg: str, group: str, titles: Sequence[str]) -> str:
-    """Give the markers of a group titles, which browsers show where the mouse rests on one.
+def titled(svg: str, group: str, titles: Sequence[str], shape: str = "use") -> str:
+    """Give the shapes of a group titles, which browsers show where the mouse rests on one.
 
     Parameters
     ----------
     svg : str
     group : str
-        Id of what holds the markers.
+        Id of what holds the shapes.
     titles : sequence of str
-        One for each marker, in order.
+        One for each shape, in order.
+    shape : str
+        ``use`` for markers, ``path`` for a bar.
 
     Raises
     ------
     ValueError
-        If there are fewer markers.
+        If there are fewer shapes.
     """
     before, opening, behind = svg.partition(f'<g id="{group}">')
-    marked, n_marked = re.subn(r"<use ([^>]*)/>", _with_title(iter(titles)), behind, count=len(titles))
+    marked, n_marked = re.subn(rf"<({shape}) ([^>]*)/>", _with_title(iter(titles)), behind, count=len(titles))
     if n_marked < len(titles):
-        raise ValueError(f"{group} has {n_marked} markers for {len(titles)} titles")
+        raise ValueError(f"{group} has {n_marked} shapes for {len(titles)} titles")
     return f"{before}{opening}{marked}"
 
 
 def _with_title(titles: Iterator[str]) -> Callable[[re.Match[str]], str]:
-    return lambda marker: f"<use {marker[1]}><title>{html.escape(next(titles))}</title></use>"
+    return lambda shape: f"<{shape[1]} {shape[2]}><title>{html.escape(next(titles))}</title></{shape[1]}>"
 
 
 def inline(svg: str, name: str, label: str) -> str:

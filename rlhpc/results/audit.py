@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhpc.errors import DamagedResultError, InputError
+from rlhpc.errors import DamagedResultError
 from rlhpc.records import Training
 from rlhpc.results.missing import State, how_far, is_set_aside, is_temporary, name_of
 from rlhpc.results.store import RESULT, Store, read_result
+from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.words import count
 
 DEPTH = 4  # folders below trainings/ that lead to one training: benchmark, environment, algorithm, seed
@@ -128,22 +129,6 @@ def audit(store: Store) -> Audit:
     rest.visit(store.trainings)
     repeated = {name: tuple(paths) for name, paths in sorted(rest.places.items()) if len(paths) > 1}
     return Audit(records, grid_fault, tuple(rest.strange), repeated, rest.n_temporary, rest.n_set_aside)
-
-
-def refuse_other_folders(root: Path) -> None:
-    """Refuse a folder that no grid was launched into.
-
-    Raises
-    ------
-    InputError
-    """
-    advice = "Give the folder logs/NAME that launch_training.py wrote to."
-    try:
-        inside = {path.name for path in root.iterdir()}
-    except OSError as error:
-        raise InputError(f"cannot read the folder '{root}': {error.strerror or error}. {advice}") from error
-    if not inside & {Store(root).trainings.name, Store(root).grid.name}:
-        raise InputError(f"'{root}' is no folder of results: it holds neither trainings/ nor grid.json. {advice}")
 
 
 def launched(store: Store) -> tuple[list[Training], str]:

@@ -12,9 +12,10 @@ from rlhpc.cluster.queue import array_of
 from rlhpc.cluster.recent import RecentQueue
 from rlhpc.cluster.submission import Submission
 from rlhpc.errors import InputError
-from rlhpc.results.audit import launched, refuse_other_folders
+from rlhpc.results.audit import launched
 from rlhpc.results.lease import EXPIRY_SECONDS
 from rlhpc.results.store import Store
+from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.status.clock import file_system_now
 from rlhpc.status.facts import Facts, Reader
 from rlhpc.status.overview import Overview, overview

@@ -35,20 +35,23 @@ $ collect_scores {empty}
 
 scores of a folder that is too deep
 $ collect_scores {half}/trainings
-2: error: '{half}/trainings' holds no trainings; give the folder logs/NAME
+2: error: '{half}/trainings' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.
+   Did you mean '{half}'?
 
 scores of a folder that is too high
 $ collect_scores {logs}
-2: error: '{logs}' holds no trainings; give the folder logs/NAME
+2: error: '{logs}' holds no trainings; give the folder logs/NAME that launch_training.py wrote to.
+   Did you mean '{half}'?
 
 the status of a folder that is too high
 $ status {logs}
 2: error: '{logs}' is no folder of results: it holds neither trainings/ nor grid.json. Give the folder logs/NAME
+   Did you mean '{half}'?
 
 the status of a folder that is not there
 $ status {logs}/demoo
 2: error: cannot read the folder '{logs}/demoo': No such file or directory.
-   Give the folder logs/NAME that launch_training.py wrote to.
+   Give the folder logs/NAME that launch_training.py wrote to. Did you mean '{half}'?
 
 a report on a table instead of a folder
 $ subset_report {table}

@@ -241,8 +241,7 @@ def test_a_point_of_the_front_says_its_subset_cost_and_error():
 
 
 def test_a_mark_of_the_grid_says_how_many_of_its_trainings_have_a_score():
-    titles = [node.text for node in parsed(drawn("grid")).iter() if node.tag.endswith("title")]
-    assert sorted(titles) == sorted(
+    assert sorted(titles(drawn("grid"))) == sorted(
         f"{algo}, {env_id}: {GRID.scored[env_id, algo]} of 2 trainings have a score" for env_id, algo in CELLS
     )
 
@@ -250,3 +249,21 @@ def test_a_mark_of_the_grid_says_how_many_of_its_trainings_have_a_score():
 def test_curves_go_on_across_parts_in_which_no_episode_ended():
     path = next(node for node in parsed(drawn("many curves")).iter() if node.get("d", "").count("L") == 2)
     assert path is not None
+
+
+def test_a_bar_or_a_dot_of_an_environment_says_its_error():
+    assert titles(drawn("singles")) == [
+        f"{NAMES[3]}: CV MSE 0",
+        f"{NAMES[0]}: CV MSE 0.1",
+        f"{NAMES[2]}: CV MSE 9",
+        f"{NAMES[1]}: CV MSE inf",
+    ]
+    assert f"{NAMES[0]}, with intercept: CV MSE 0.2" in titles(drawn("others"))
+    assert len(titles(drawn("others"))) == 6  # two of eight are not finite
+
+
+def test_bars_of_stability_dots_of_sizes_and_of_intervals_say_what_they_are():
+    assert f"{NAMES[1]}, without one: 50%" in titles(drawn("stability"))
+    assert titles(drawn("sizes")) == [f"{name}, 2 environments: MSE 0.1" for name in "abc"]
+    assert f"{NAMES[0]}: IQM 50, interval 40 to 60" in titles(drawn("intervals"))
+    assert f"{NAMES[1]}: IQM 40" in titles(drawn("intervals"))

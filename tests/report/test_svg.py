@@ -53,5 +53,5 @@ def test_markers_get_their_titles_as_text_in_order_and_others_none():
 
 
 def test_titles_without_markers_are_refused():
-    with pytest.raises(ValueError, match="named-0 has 0 markers for 1 titles"):
+    with pytest.raises(ValueError, match="named-0 has 0 shapes for 1 titles"):
         titled('<svg><g id="named-0"></g></svg>', "named-0", ["a"])

@@ -31,12 +31,19 @@ def algo_intervals(names: Sequence[str], summaries: Mapping[str, Floats]) -> str
             low, high = value_window(*values.T)
             ends = np.clip(values[:, 1:], low, high)
             axes.hlines(np.arange(len(names)), ends[:, 0], ends[:, 1], color=FIRST, linewidth=2, alpha=0.6)
-            axes.plot(values[:, 0], np.arange(len(names)), "o", color=FIRST, markersize=4)
+            (dots,) = axes.plot(values[:, 0], np.arange(len(names)), "o", color=FIRST, markersize=4)
+            drawn.name(dots, [_interval(algo, name, *row) for algo, row in zip(names, values, strict=True)])
             axes.set_xlim(low, high)
             axes.locator_params(axis="x", nbins=4)
             axes.set_title(name)
         rows(drawn.axes, names)
     return drawn.svg
+
+
+def _interval(algo: str, summary: str, value: float, low: float, high: float) -> str:
+    """Say what a dot is, with its interval where there is one."""
+    interval = f", interval {low:.3g} to {high:.3g}" if np.isfinite([low, high]).all() else ""
+    return f"{algo}: {summary} {value:.3g}{interval}"
 
 
 def performance_profiles(thresholds: Floats, profiles: Mapping[str, Floats]) -> str:

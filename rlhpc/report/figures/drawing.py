@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -62,20 +63,27 @@ class Drawing:
         Row by row.
     svg : str
         The figure's text, once it is drawn.
-    titles : dict of str to sequence of str
-        What the markers of each named group are.
+    titles : dict of str to (str, sequence of str)
+        The shapes of each named group, and what they are.
     """
 
     figure: Figure
     panels: list[Axes]
     svg: str = ""
-    titles: dict[str, Sequence[str]] = field(default_factory=dict)
+    titles: dict[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
     def name(self, markers: Line2D, titles: Sequence[str]) -> None:
         """Have each marker say what it is where the mouse rests on it; all of them must lie within the axes."""
         group = f"named-{len(self.titles)}"
         markers.set_gid(group)
-        self.titles[group] = titles
+        self.titles[group] = "use", titles
+
+    def name_bars(self, bars: BarContainer, titles: Sequence[str]) -> None:
+        """Have each bar say what it is where the mouse rests on it."""
+        for bar, title in zip(bars, titles, strict=True):
+            group = f"named-{len(self.titles)}"
+            bar.set_gid(group)
+            self.titles[group] = "path", [title]
 
     @property
     def axes(self) -> Axes:
@@ -112,8 +120,8 @@ def drawing(
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     svg = stream.getvalue()
-    for group, titles in drawn.titles.items():
-        svg = titled(svg, group, titles)
+    for group, (kind, titles) in drawn.titles.items():
+        svg = titled(svg, group, titles, kind)
     drawn.svg = inline(svg, name, label)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,9 @@ def single_envs(names: Sequence[str], errors: Floats, chosen: Sequence[bool], gu
         axes, sorted_errors = drawn.axes, errors[order]
         limit = error_limit(sorted_errors, guess)
         colours = [SECOND if chosen[env] else FIRST for env in order]
-        axes.barh(np.arange(len(order)), np.where(np.isinf(sorted_errors), 0, np.minimum(sorted_errors, limit)), color=colours)
+        widths = np.where(np.isinf(sorted_errors), 0, np.minimum(sorted_errors, limit))
+        bars = axes.barh(np.arange(len(order)), widths, color=colours)
+        drawn.name_bars(bars, [f"{names[env]}: CV MSE {errors[env]:.3g}" for env in order])
         for place, value in enumerate(sorted_errors):
             if np.isinf(value):
                 note(axes, "too few scores", (0, place), MUTED)
@@ -64,10 +67,15 @@ def other_envs(names: Sequence[str], without_intercept: Floats, with_intercept: 
             for values in (without_intercept, with_intercept)
         ]
         axes.hlines(places, pair[0], pair[1], color=MUTED, linewidth=1)
-        for values, (marker, face, edge) in zip(pair, (("o", FIRST, FIRST), ("D", "none", SECOND)), strict=True):
-            axes.plot(values, places, marker, markerfacecolor=face, markeredgecolor=edge, markersize=6, markeredgewidth=1.5)
+        styles = (("o", FIRST, FIRST, "no intercept"), ("D", "none", SECOND, "with intercept"))
+        for values, (marker, face, edge, how) in zip(pair, styles, strict=True):
+            known = np.isfinite(values)
+            style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": edge, "markersize": 6, "markeredgewidth": 1.5}
+            (dots,) = axes.plot(values[known], places[known], marker, **style)
+            pairs = zip(order[known], values[known], strict=True)
+            drawn.name(dots, [f"{names[env]}, {how}: CV MSE {value:.3g}" for env, value in pairs])
         rows(axes, [names[env] for env in order])
         log_axis(axes, "x", np.maximum(shown[np.isfinite(shown)], floor))
         axes.set_xlabel("CV MSE")
-        legend(axes, [("o", FIRST, FIRST, "no intercept"), ("D", "none", SECOND, "with intercept")])
+        legend(axes, styles)
     return drawn.svg

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from rlhpc.report.figures.drawing import SMALL, Floats, drawing, log_axis
 from rlhpc.report.scales import error_floor
 from rlhpc.report.svg import FIRST, INK, SECOND
+from rlhpc.words import count
 
 
 def size_curves(sizes: Sequence[int], curves: Mapping[str, Floats], guess: float) -> str:
@@ -29,12 +31,14 @@ def size_curves(sizes: Sequence[int], curves: Mapping[str, Floats], guess: float
         shown = np.concatenate([*curves.values(), [guess]])
         floor = error_floor(shown)
         for (name, values), (marker, colour, line) in zip(curves.items(), styles, strict=True):
-            if not np.isfinite(values).any():
+            known = np.isfinite(values)
+            if not known.any():
                 continue
             face = colour if line == "-" else "none"
-            axes.plot(
-                sizes, np.maximum(values, floor), marker=marker, linestyle=line, color=colour, markerfacecolor=face, label=name
-            )
+            style: dict[str, Any] = {"marker": marker, "linestyle": line, "color": colour, "markerfacecolor": face, "label": name}
+            (dots,) = axes.plot(sizes, np.maximum(values, floor), **style)
+            pairs = zip(np.array(sizes)[known], values[known], strict=True)
+            drawn.name(dots, [f"{name}, {count(int(size), 'environment')}: MSE {value:.3g}" for size, value in pairs])
         axes.axhline(max(guess, floor), color=INK, linewidth=1, linestyle="--", label="guessing the mean")
         log_axis(axes, "y", np.maximum(shown[np.isfinite(shown)], floor))
         axes.grid(visible=True, axis="y")

@@ -28,7 +28,8 @@ def stability_bars(names: Sequence[str], shares: Mapping[str, Floats], chosen: S
     with drawing("stability", label, 1.4 + ROW * len(names), shape=(1, len(shares)), share="y") as drawn:
         colours = [SECOND if one else FIRST for one in chosen]
         for axes, (how, values) in zip(drawn.panels, shares.items(), strict=True):
-            axes.barh(np.arange(len(names)), values, height=0.7, color=colours)
+            bars = axes.barh(np.arange(len(names)), values, height=0.7, color=colours)
+            drawn.name_bars(bars, [f"{name}, {how}: {value:.0%}" for name, value in zip(names, values, strict=True)])
             axes.set_title(how.replace(" ", "\n"), loc="center")  # a panel may be narrower than its title
             axes.set_xlim(0, 1)
             axes.set_xticks([0, 0.5, 1], ["0", "", "100"])
