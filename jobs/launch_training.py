@@ -124,7 +124,7 @@ def _carry_out(launch: _Launch) -> int:
         done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
     store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
     summary = {**facts, **outcome.describe(done), "trainings": str(store.trainings)}
-    command.answer(args, summary, text.after(done, store))
+    command.answer(args, summary, text.after(done, store, is_online=config.wandb.mode == "online"))
     if done.stopped or done.elsewhere:
         return STOPPED
     return 1 if done.failed else 0

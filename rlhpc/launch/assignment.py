@@ -97,7 +97,8 @@ def main() -> int:
     except (RlhpcError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(text.after(done, Store(Path(assignment.root))), flush=True)
+    is_online = assignment.settings.wandb.mode == "online"
+    print(text.after(done, Store(Path(assignment.root)), is_online=is_online), flush=True)
     if done.stopped or done.elsewhere:
         return STOPPED if done.elsewhere or _progress(assignment) != before else IDLE
     return 1 if done.failed else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections import Counter, defaultdict
@@ -10,6 +11,7 @@ from typing import Any
 
 from rlhpc.cluster.queue import array_of
 from rlhpc.config import CONFIGS
+from rlhpc.errors import DamagedResultError
 from rlhpc.records import Training
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import ATTEMPTS, Store
@@ -177,11 +179,17 @@ def job(name: str, *arguments: object) -> str:
     return shlex.join(["python", script, *(os.path.normpath(str(each)) for each in arguments)])
 
 
-def after(outcome: Outcome, store: Store) -> str:
-    """Say what was done."""
+def after(outcome: Outcome, store: Store, *, is_online: bool = False) -> str:
+    """Say what was done; ``is_online``: whether Weights & Biases was to follow it."""
     if outcome == Outcome():
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
     lines = [f"{count(len(outcome.stored), 'training')} stored in {store.trainings}"]
+    n_offline = sum(_went_offline(store, training) for training in outcome.stored) if is_online else 0
+    if n_offline:
+        lines.append(
+            f"{n_offline} of them went on offline, as Weights & Biases could not be reached. Send them later:"
+            f" {job('sync_wandb', store.root)}"
+        )
     if outcome.stopped:
         lines.append(
             f"{len(outcome.stopped)} stopped, to be continued: start again, and each goes on from its checkpoint, if it has one."
@@ -194,6 +202,14 @@ def after(outcome: Outcome, store: Store) -> str:
         for training, reason in outcome.failed:
             lines += [f"  {training.name}: {reason}", f"    see {store.folder(training) / ATTEMPTS}"]
     return "\n".join(lines)
+
+
+def _went_offline(store: Store, training: Training) -> bool:
+    """Tell whether the run of a stored training waits to be sent."""
+    with contextlib.suppress(DamagedResultError):
+        result = store.read(training)
+        return result is not None and result.wandb.get("mode") == "offline"
+    return False
 
 
 def _number(hours: float) -> str:

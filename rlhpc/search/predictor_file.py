@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,6 @@ FILE_NAME = "subset.json"  # in the folder of a search
 FORMAT = "rlhpc predictor"
 FORMAT_VERSION = 1
 CHECKSUM = "sha256"  # key of the file, of everything else in it
-_REMEDY = "Make it again: python jobs/subset_report.py DIR"
 
 
 def write_predictor(predictor: Predictor, path: Path) -> Path:
@@ -36,7 +36,7 @@ def read_predictor(path: Path) -> Predictor:
     """
     head = _read_head(path)
     if head.get("format") != FORMAT:
-        raise InputError(f"'{path}' is no predictor, but another JSON file. {_REMEDY}")
+        raise InputError(f"'{path}' is no predictor, but another JSON file. {_remedy(path)}")
     newest, version = head.get("format_version"), head.get("version", "unknown")
     if isinstance(newest, int) and newest > FORMAT_VERSION:
         raise InputError(
@@ -44,20 +44,24 @@ def read_predictor(path: Path) -> Predictor:
             f"{FORMAT_VERSION}. Install the newer rlhpc."
         )
     if head.pop(CHECKSUM, None) != digest(head):
-        raise InputError(f"'{path}' is damaged: it was edited or cut, its checksum does not match. {_REMEDY}")
+        raise InputError(f"'{path}' is damaged: it was edited or cut, its checksum does not match. {_remedy(path)}")
     try:
         return _predictor(head)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"'{path}' is damaged ({type(error).__name__}: {error}). {_REMEDY}") from error
+        raise InputError(f"'{path}' is damaged ({type(error).__name__}: {error}). {_remedy(path)}") from error
+
+
+def _remedy(path: Path, what: str = "Make it again") -> str:
+    return f"{what}: python jobs/subset_report.py {shlex.quote(str(path.parent))}"
 
 
 def _read_head(path: Path) -> dict[str, Any]:
     try:
         head = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
-        raise InputError(f"cannot read the predictor '{path}': {error.strerror or error}. {_REMEDY}") from error
+        raise InputError(f"cannot read the predictor '{path}': {error.strerror or error}. {_remedy(path, 'Make it')}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"'{path}' is no predictor, or was cut: it is not JSON ({error}). {_REMEDY}") from error
+        raise InputError(f"'{path}' is no predictor, or was cut: it is not JSON ({error}). {_remedy(path)}") from error
     return head if isinstance(head, dict) else {}
 
 

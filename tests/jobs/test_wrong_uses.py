@@ -95,7 +95,7 @@ $ subset_report {half}
 a prediction before any report
 $ predict_benchmark {half} CartPole-v1=3
 2: error: cannot read the predictor '{half}/subset.json': No such file or directory.
-   Make it again: python jobs/subset_report.py DIR
+   Make it: python jobs/subset_report.py {half}
 
 # 4. a grid that is half done
 scores of half a grid

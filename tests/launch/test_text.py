@@ -112,6 +112,18 @@ def test_after_a_launch_every_failure_is_named_with_its_record(tmp_path):
     assert text.after(Outcome(), store).startswith("Nothing to train: ")
 
 
+def test_runs_that_went_offline_though_they_were_to_be_online_are_told(tmp_path):
+    store = Store(tmp_path)
+    for each, mode in ((PPO, "offline"), (GRID.trainings[1], "online")):
+        store.write(Result(each, 1.0, (1.0,), 1, 1.0, 0.0, "", "", wandb={"mode": mode}))
+    done = Outcome([PPO, GRID.trainings[1], RANDOM])  # of the last, the result is gone
+    assert text.after(done, store, is_online=True).splitlines()[1] == (
+        "1 of them went on offline, as Weights & Biases could not be reached. Send them later: "
+        + text.job("sync_wandb", tmp_path)
+    )
+    assert len(text.after(done, store).splitlines()) == 1
+
+
 def test_trainings_of_other_launches_in_the_folder_are_told_with_the_way_back():
     lines = text.before(facts(PPO, n_others=12)).splitlines()
     assert "logs/mine also holds 12 trainings of other launches, not named by this grid." in lines

@@ -52,7 +52,7 @@ def rewritten(path, **changes):
 def refused(path):
     with pytest.raises(InputError) as caught:
         read_predictor(path)
-    assert "python jobs/subset_report.py DIR" in str(caught.value) or "Install the newer rlhpc" in str(caught.value)
+    assert f"python jobs/subset_report.py {path.parent}" in str(caught.value) or "Install the newer rlhpc" in str(caught.value)
     return str(caught.value)
 
 
