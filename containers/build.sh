@@ -7,7 +7,7 @@
 #       with a base of containers/make_base.sh, and Python packages from a folder: where the build reaches no package index.
 #       The folder is filled by `pip download` first, on this host, unless it holds all that constraints.txt and pyproject.toml name
 #
-# Needs Apptainer 1.2 or newer, and no rights but those of an ordinary user. On 2 cores it takes 5 minutes with CPU packages.
+# Needs Apptainer 1.2 or newer, and no rights but those of an ordinary user. On 2 cores it takes 2 to 3 minutes with CPU packages.
 # torch brings CUDA where pip finds it so; `pip download` takes the pip settings of this host (PIP_FIND_LINKS, PIP_INDEX_URL, ...).
 # The image is tested as it is built (%test), and appears when all is well: an older one of the same name stays until then.
 #

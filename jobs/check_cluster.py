@@ -104,8 +104,7 @@ def _request(config: LaunchConfig, site: Site) -> tuple[Sequence[Training], Requ
     found = ledger.check(config.store, expanded.trainings)
     trainings, hours = found.to_train or expanded.trainings, measured_hours(config.store, found, config.planned_device)
     planned = slurm.plan(trainings, config, hours, dataclasses.replace(site, config={}))
-    request = slurm.request(planned, config, hours)
-    return trainings, dataclasses.replace(request, needs_internet=config.wandb.mode == "online")
+    return trainings, slurm.request(planned, config, hours)
 
 
 _Looked = tuple[Image | None, Sequence[Finding]]  # at the image that trainings are to run in, if any
@@ -114,7 +113,7 @@ _Looked = tuple[Image | None, Sequence[Finding]]  # at the image that trainings 
 def _findings(config: LaunchConfig, site: Site, request: Request, looked: _Looked, *, has_probe: bool) -> Iterator[Finding]:
     """Check everything else, and say it all."""
     yield from checks.unfit(site, request)
-    max_submit = max_submit_jobs(site, config.slurm.options.get("account"))
+    max_submit = max_submit_jobs(site, config.slurm.option("account"))
     yield from limits.findings(site, request, max_submit, count_own_jobs() if max_submit is not None else 0)
     yield from policies.findings(site, request)
     here = host.read_host(config.store.root)
@@ -147,7 +146,7 @@ def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator
         return
     there = host.nearest_folder(root)
     try:
-        seen = sharing.look(there, partition, config.slurm.options, slurm.to_try(config, container))
+        seen = sharing.look(there, partition, config.slurm.sbatch_options, slurm.to_try(config, container))
     except SlurmError as error:
         what = f"Whether the nodes see '{root}' was not found out: {error}"
         yield Finding("shared_folder", Severity.WARNING, what, "Check again when the partition has a free node.")

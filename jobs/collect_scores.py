@@ -41,7 +41,7 @@ from rlhpc.words import count
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("folder", type=Path, metavar="logs/NAME", help="the folder that holds trainings/")
+    built.add_argument("folder", type=command.path, metavar="logs/NAME", help="the folder that holds trainings/")
     built.add_argument(
         "--benchmarks",
         nargs="+",

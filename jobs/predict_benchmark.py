@@ -18,9 +18,8 @@ algorithm chose make it more exact. Where scores on the subset are missing, the 
 Last comes what to run next to narrow the interval.
 
 the same in Python, without torch or Gymnasium:
-  from pathlib import Path; from rlhpc.report.prediction import predict_benchmark as predict
-  from rlhpc.search.predictor_file import read_predictor
-  print(predict(read_predictor(Path("logs/demo/search/subset.json")), {"Pong": [18.5, 20.0], "Ms Pacman": 2310}))
+  from rlhpc.notebook import predict
+  print(predict("logs/demo/search/subset.json", {"Pong": [18.5, 20.0], "Ms Pacman": 2310}))
 
 Exit codes: 0 done, 2 the command line, the scores or the file are wrong.
 """

@@ -51,7 +51,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from rlhpc import command
@@ -69,7 +68,7 @@ WATCH_SECONDS = 3.0  # between two looks: trainings tell of themselves every 30 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("folder", type=Path, metavar="logs/NAME", help="the folder that holds grid.json and trainings/")
+    built.add_argument("folder", type=command.path, metavar="logs/NAME", help="the folder that holds grid.json and trainings/")
     built.add_argument("--watch", action="store_true", help="go on looking; Ctrl-C ends it")
     return built
 

@@ -46,7 +46,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -66,7 +65,7 @@ from rlhpc.results.wrong_folder import refuse_without_trainings
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
-    built.add_argument("folder", type=Path, metavar="logs/NAME", help="the folder that holds trainings/")
+    built.add_argument("folder", type=command.path, metavar="logs/NAME", help="the folder that holds trainings/")
     built.add_argument("--at-once", type=int, default=4, metavar="N", help="how many runs are sent at a time")
     built.add_argument("--dry-run", action="store_true", help="say what would be sent; ask no server, write nothing")
     return built

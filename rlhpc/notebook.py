@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Result
-from rlhpc.report.prediction import Prediction, predict_benchmark
+from rlhpc.report.prediction import Prediction, Scores, predict_benchmark
 from rlhpc.report.search_input import search_input
 from rlhpc.results.dataset import read_table
 from rlhpc.results.store import Store
@@ -75,15 +74,15 @@ def search_table(table: str | Path, subset_size: int, *, n_threads: int | None =
     return make_ranking(problem, chosen, found[0])
 
 
-def predict(predictor: str | Path, scores: Mapping[str, Sequence[float]]) -> Prediction:
+def predict(predictor: str | Path, scores: Scores) -> Prediction:
     """Predict the benchmark score of a new algorithm from its scores on a subset.
 
     Parameters
     ----------
     predictor : str or Path
         ``subset.json``, as `jobs/subset_report.py` writes it.
-    scores : mapping of str to sequence of float
-        Environment -> raw scores, one a seed.
+    scores : mapping of str to float, or to sequence of float
+        Environment -> raw score, or one a seed.
 
     Raises
     ------

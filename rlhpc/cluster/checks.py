@@ -16,9 +16,8 @@ _CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
 MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
 _TIME_OPTIONS = {"qos"}  # a quality of service may grant more time than the partition
 _MB_PER_GB = 1024
-_BESIDE_BUFFERS_GB = (
-    0.5  # memory of a training; 12 packed ones take 1.0 (vectors) to 2.4 GB (frames) in all where pages are shared
-)
+# Memory of a training: 12 packed ones take 1.0 (vectors) to 2.4 GB (frames) in all, where pages are shared.
+_BESIDE_BUFFERS_GB = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Request:
         Of each; None: none is asked for.
     timeout_min : int
     checkpoint_minutes : float
-    stop_seconds : float
+    signal_seconds : float
         How long before the time limit an element is told to save.
     longest_hours : float
         Of the longest element, as estimated.
@@ -65,7 +64,7 @@ class Request:
     memory_gb: float | None
     timeout_min: int
     checkpoint_minutes: float
-    stop_seconds: float
+    signal_seconds: float
     longest_hours: float
     gres: str | None = None
     n_files: int = 0
@@ -258,12 +257,12 @@ def _of_time(request: Request) -> Iterator[Finding]:
             f" {duration(request.checkpoint_minutes)} between checkpoints: what is killed would begin anew for ever.",
             f"Raise slurm.timeout_min, or set checkpoint_minutes={request.timeout_min / 4:g}.",
         )
-    if request.timeout_min * 60 <= request.stop_seconds:
+    if request.timeout_min * 60 <= request.signal_seconds:
         yield _refuse(
             "stop_time",
             f"The time limit of {duration(request.timeout_min)} (slurm.timeout_min) is no longer than the"
-            f" {request.stop_seconds:g} seconds before it at which everything is told to save: nothing would be trained.",
-            f"Set slurm.timeout_min={int(request.stop_seconds / 60) * 2 + 10} or more, or lower stop_seconds.",
+            f" {request.signal_seconds:g} seconds before it at which everything is told to save: nothing would be trained.",
+            f"Set slurm.timeout_min={int(request.signal_seconds / 60) * 2 + 10} or more, or lower stop_seconds.",
         )
 
 

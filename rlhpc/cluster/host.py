@@ -158,9 +158,8 @@ def _ask_quota() -> str:
     """Return what `quota` says; nothing where it is missing or fails."""
     try:
         asked = ("quota", "--no-wrap", "--raw-grace")
-        return subprocess.run(
-            asked, capture_output=True, text=True, timeout=_QUOTA_SECONDS, check=False
-        ).stdout  # 1: over the quota
+        # it ends with 1 for who is over the quota
+        return subprocess.run(asked, capture_output=True, text=True, timeout=_QUOTA_SECONDS, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

@@ -21,8 +21,8 @@ from rlhpc.cluster.host import find_runtime, what_forbids_namespaces
 from rlhpc.errors import InputError
 
 HOME = Path("/opt/rlhpc")  # of the repository's copy in an image
-# What mounts images is to be deaf to Slurm's signals: see there.
 _VENV = Path("/opt/venv")  # its Python
+# What mounts images is to be deaf to Slurm's signals: see there.
 _DEAF = ("sh", "-c", 'PATH=$0:$PATH exec "$@"', str(Path(__file__).resolve().parents[2] / "containers" / "fuse"))
 PYTHON = ("python", "-P")  # inside: the folder that we are in, which may hold another rlhpc, is not looked through for modules
 _LOOK_SECONDS = 300.0  # on a host without squashfuse, a large image is unpacked before it starts

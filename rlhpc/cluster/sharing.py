@@ -173,8 +173,7 @@ def _asked(partition: str | None, options: Mapping[str, object], *, has_image: b
     yield from ("--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
     if partition:
         yield f"--partition={partition}"
-    given = {name.strip("-").replace("_", "-"): value for name, value in options.items()}
-    yield from (f"--{name}={given[name]}" for name in _OPTIONS if name in given)
+    yield from (f"--{name}={options[name]}" for name in _OPTIONS if name in options)
 
 
 def _reason(error: SlurmError) -> str:

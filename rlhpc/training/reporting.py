@@ -63,9 +63,8 @@ class Reporter:
         self._next_at = now + self._pause
         self._pause = min(2 * self._pause, self._interval_seconds)
         self._phase = phase
-        with contextlib.suppress(
-            OSError
-        ):  # nothing depends on it; whether the disk is full is found out where results are written
+        # nothing depends on it; whether the disk is full is found out where results are written
+        with contextlib.suppress(OSError):
             progress.write(self._folder, self._progress(phase, timesteps))
 
     def _progress(self, phase: Phase, timesteps: int) -> Progress:

@@ -82,7 +82,7 @@ def request_of():
         memory_gb=96.0,
         timeout_min=1440,
         checkpoint_minutes=10.0,
-        stop_seconds=90.0,
+        signal_seconds=90.0,
         longest_hours=20.0,
         n_files=10_000,
         gigabytes=20.0,

@@ -186,7 +186,7 @@ def test_a_folder_without_a_report_names_the_command_that_makes_the_file(refused
 def test_the_lines_of_python_that_the_help_shows_work_and_load_nothing_heavy(folder, predictor):
     doc = (ROOT / "jobs" / "predict_benchmark.py").read_text().split('"""')[1]
     lines = doc.split("without torch or Gymnasium:\n")[1].split("\n\n")[0].splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 2
     first, second, _ = predictor.subset
     code = "\n".join(line.strip() for line in lines).replace("logs/demo/search", str(folder))
     code = code.replace('"Pong"', repr(first)).replace('"Ms Pacman"', repr(second))

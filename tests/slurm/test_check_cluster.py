@@ -41,6 +41,12 @@ def test_on_a_good_site_nothing_is_refused(cluster, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_options_that_are_taken_back_are_not_asked_of_the_node_that_looks(cluster, tmp_path):
+    taken_back = 'slurm.options={account: null, qos: false, "--constraint": null}'
+    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, taken_back)
+    assert found["shared_folder"]["severity"] == "good"
+
+
 def test_as_text_the_worst_comes_first_and_json_says_the_same(cluster, tmp_path):
     arguments = ("--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "packing.gpus_per_node=4")
     command = [sys.executable, "jobs/check_cluster.py", *arguments]
