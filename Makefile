@@ -31,6 +31,7 @@ demo: install
 	$(BIN)/python jobs/subset_search.py $(DEMO)/dataset.csv --subset-size 2 --out $(DEMO) --costs $(DEMO)/scores.csv
 	$(BIN)/python jobs/subset_report.py $(DEMO) --scores $(DEMO)/scores.csv
 	$(BIN)/python jobs/predict_benchmark.py $(DEMO) --scores $(DEMO)/scores.csv
+	@echo "The report is $(DEMO)/report.html: open it in a browser."
 
 # Two at a time; 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
 test: install slurm

@@ -2,9 +2,9 @@
 """Predict where a new algorithm stands on the full benchmark, from its scores on the subset.
 
 examples:
-  python jobs/predict_benchmark.py logs/demo/search Pong=18.5,20.0 "Ms Pacman=2310" dm_control/reacher-hard-v0=612,598
+  python jobs/predict_benchmark.py logs/demo Pong=18.5,20.0 "Ms Pacman=2310" dm_control/reacher-hard-v0=612,598
       benchmark score, interval and place; the scores of several seeds are separated by commas
-  python jobs/predict_benchmark.py logs/demo/search --scores logs/new/scores.csv --level 0.8
+  python jobs/predict_benchmark.py logs/demo --scores logs/new/scores.csv --level 0.8
       the same for every algorithm of a table of one row a training (env_id, algo, seed, score)
   python jobs/predict_benchmark.py mine/subset.json Pong=18.5 --total-timesteps 100000 --json
       refuse scores of another budget than the known algorithms'; print one object
@@ -19,7 +19,7 @@ Last comes what to run next to narrow the interval.
 
 the same in Python, without torch or Gymnasium:
   from rlhpc.notebook import predict
-  print(predict("logs/demo/search/subset.json", {"Pong": [18.5, 20.0], "Ms Pacman": 2310}))
+  print(predict("logs/demo/subset.json", {"Pong": [18.5, 20.0], "Ms Pacman": 2310}))
 
 Exit codes: 0 done, 2 the command line, the scores or the file are wrong.
 """

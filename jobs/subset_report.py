@@ -2,7 +2,7 @@
 """Say how far to trust the subset that a search found, and show everything that it found on one page.
 
 examples:
-  python jobs/subset_report.py logs/demo/search --scores logs/demo/scores.csv
+  python jobs/subset_report.py logs/demo --scores logs/demo/scores.csv
       with the scores of single seeds: their noise, intervals, statistics and W&B links
   python jobs/subset_report.py DIR --json
       print the trust figures and the paths as one object
@@ -90,9 +90,10 @@ def main(args: argparse.Namespace) -> None:
     trust = trust_record(found, trust_input, seeds)
     trainings = Trainings(seeds)
     if args.scores:
-        trainings = Trainings(
-            seeds, read_learning_curves(args.scores, found.problem, found.subset), read_completeness(args.scores)
-        )
+        curves = read_learning_curves(args.scores, found.problem, found.subset)
+        trainings = Trainings(seeds, curves, read_completeness(args.scores))
+        for warning in trainings.warnings():
+            print(f"warning: {warning}", file=sys.stderr)
     paths = [
         *([] if trust_plan.given_values(args) else _write_redone(folder, trust_input, stored)),
         *_write_predictor(found, trust_input, seeds, trust["headline"], folder),

@@ -2,7 +2,7 @@
 """Search every subset of K environments for the one that best predicts the full benchmark.
 
 examples:
-  python jobs/subset_search.py logs/demo/dataset.csv --subset-size 3 --out logs/demo/search
+  python jobs/subset_search.py logs/demo/dataset.csv --subset-size 3 --out logs/demo
       search all subsets of 3, 2 and 1 environments
   python jobs/subset_search.py TABLE --subset-size 5 --dry-run --n-shards 16
       check the table and the flags, and say what would be searched; write nothing

@@ -11,8 +11,9 @@ from rlhpc.report.prediction import Prediction, Scores, predict_benchmark
 from rlhpc.report.search_input import search_input
 from rlhpc.results.dataset import read_table
 from rlhpc.results.store import Store
+from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.search import Ranked, Settings, make_ranking, search
-from rlhpc.search.predictor_file import read_predictor
+from rlhpc.search.predictor_file import FILE_NAME, read_predictor
 from rlhpc.threads import usual_threads
 
 __all__ = ["Prediction", "Ranked", "Result", "predict", "read_results", "search_table"]
@@ -28,9 +29,12 @@ def read_results(folder: str | Path) -> list[Result]:
 
     Raises
     ------
+    InputError
+        If it is no folder of results.
     DamagedResultError
         If one was cut or edited; `jobs/audit.py` names all of them.
     """
+    refuse_other_folders(Path(folder))
     results = []
     for found in Store(Path(folder)).iterate():
         if isinstance(found, DamagedResultError):
@@ -80,7 +84,7 @@ def predict(predictor: str | Path, scores: Scores) -> Prediction:
     Parameters
     ----------
     predictor : str or Path
-        ``subset.json``, as `jobs/subset_report.py` writes it.
+        ``subset.json``, as `jobs/subset_report.py` writes it, or the folder that holds it.
     scores : mapping of str to float, or to sequence of float
         Environment -> raw score, or one a seed.
 
@@ -89,4 +93,5 @@ def predict(predictor: str | Path, scores: Scores) -> Prediction:
     InputError
         If the file is none, or scores of the subset are missing.
     """
-    return predict_benchmark(read_predictor(Path(predictor)), scores)
+    path = Path(predictor)
+    return predict_benchmark(read_predictor(path / FILE_NAME if path.is_dir() else path), scores)

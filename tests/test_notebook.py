@@ -79,3 +79,10 @@ def test_a_prediction_is_the_jobs(searched, root):
     told = json.loads(subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout)
     found = predict(searched / "subset.json", {env: [10.0, 20.0] for env in subset})
     assert dataclasses.asdict(found.score) == told["predictions"][0]["score"]
+
+
+def test_a_wrong_folder_is_refused_and_the_folder_of_a_predictor_will_do(tmp_path):
+    with pytest.raises(InputError, match="no folder of results"):
+        read_results(tmp_path)
+    with pytest.raises(InputError, match=r"cannot read the predictor .*subset\.json"):
+        predict(tmp_path, {})

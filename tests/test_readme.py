@@ -91,7 +91,7 @@ def test_the_python_of_the_readme_runs(root, readme, tmp_path):
     """On a predictor in the place of the demo's."""
     (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     out = tmp_path / "logs" / "demo"
-    out.mkdir(parents=True)
+    (out / "trainings").mkdir(parents=True)
     table = out / "dataset.csv"
     rng = np.random.default_rng(0)
     rows = [f"Env {env},b,Discrete,0,100,{','.join(map(repr, rng.uniform(5, 90, 6).tolist()))}" for env in range(4)]

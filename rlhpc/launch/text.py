@@ -97,7 +97,7 @@ def before(facts: Mapping[str, Any]) -> str:
     elif facts["n_to_train"]:
         at_once = facts["gpus_per_node"] * facts["trainings_per_gpu"]
         (least,) = facts["least_wall_hours"].values()
-        length = f"about {_span(facts['estimated_hours'])} (at least {_span(least)})"
+        length = f"about {_bounded(facts['estimated_hours'], least)}"
         lines += [f"On this machine, {at_once} at a time, the long ones first; {length}.", _sources(facts["estimates"])]
     return "\n".join(lines)
 
@@ -110,8 +110,7 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hours"
     least = facts["least_wall_hours"]
     walls = ", ".join(
-        f"{_span(wall)} on {n_nodes} (at least {_span(least[n_nodes])})"
-        for n_nodes, wall in facts["estimated_wall_hours"].items()
+        f"{_bounded(wall, least[n_nodes], f' on {n_nodes}')}" for n_nodes, wall in facts["estimated_wall_hours"].items()
     )
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     cores = "cores" if element["cpus"] is None else count(element["cpus"], "core")
@@ -191,9 +190,9 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False) -> str:
             f" {job('sync_wandb', store.root)}"
         )
     if outcome.stopped:
-        lines.append(
-            f"{len(outcome.stopped)} stopped, to be continued: start again, and each goes on from its checkpoint, if it has one."
-        )
+        n_begun = sum(store.folder(training).is_dir() for training in outcome.stopped)
+        not_begun = f", {len(outcome.stopped) - n_begun} not begun" if n_begun < len(outcome.stopped) else ""
+        lines.append(f"{n_begun} stopped{not_begun}: start again, and each goes on from its checkpoint, if it has one.")
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
         lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")
@@ -220,6 +219,12 @@ def _number(hours: float) -> str:
 def _span(hours: float) -> str:
     """Spell a duration."""
     return f"{_number(hours)} hour{'' if hours == 1 else 's'}" if hours >= 1 else count(max(round(hours * 60), 1), "minute")
+
+
+def _bounded(hours: float, least: float, where: str = "") -> str:
+    """Spell a duration, with what no packing is quicker than, by the same estimates, where that is less."""
+    length, shortest = _span(hours), _span(least)
+    return f"{length}{where}" + (f" (no packing is quicker than {shortest})" if shortest != length else "")
 
 
 def _steps(total_timesteps: int) -> str:

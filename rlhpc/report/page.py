@@ -22,6 +22,7 @@ from rlhpc.report.search_folder import FoundSearch
 from rlhpc.report.seeds import SeedScores
 from rlhpc.search.evaluation import OtherEnvs, SingleEnvs, evaluate_other_envs, evaluate_single_envs
 from rlhpc.search.trust import DO_NOT_USE, SOUND, Honest
+from rlhpc.words import count
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "sortable/sortable.min.js", "sortable/sortable.a11y.min.js")
@@ -51,6 +52,18 @@ class Trainings:
     seeds: SeedScores | None = None
     curves: tuple[LearningCurves, ...] = ()
     grid: Completeness | None = None
+
+    def warnings(self) -> list[str]:
+        """Say what is wrong with the table that was searched, beside the verdict."""
+        found = []
+        if self.grid and self.grid.lacking:
+            n_lacking = len(self.grid.lacking)
+            found.append(
+                f"The grid is not complete: {n_lacking:,} of its {count(self.grid.n_launched, 'training')} have no score."
+            )
+        if self.seeds and self.seeds.is_newer:
+            found.append("The scores are not those that were searched: search again.")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +140,7 @@ def _context(report: Report) -> dict[str, Any]:
         "n_curves": sum(one.n_trainings for one in curves),
         "grid": grid,
         "n_lacking": LACKING_ROWS,
+        "warnings": report.trainings.warnings(),
         "lacking_by_state": by_state(grid.lacking) if grid else {},
         "figures": {name: Markup(svg) for name, svg in _figures(report).items()},  # noqa: S704 - matplotlib escapes text
         "commands": report.commands,

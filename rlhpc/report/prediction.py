@@ -2,7 +2,7 @@
 
 ::
 
-    predictor = read_predictor(Path("logs/demo/search/subset.json"))    # rlhpc.search.predictor_file
+    predictor = read_predictor(Path("logs/demo/subset.json"))    # rlhpc.search.predictor_file
     prediction = predict_benchmark(predictor, {"Pong": [18.5, 20.0], "Breakout": [31.0, 28.5]})
     print(prediction.score, prediction.place)
 """

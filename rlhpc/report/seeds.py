@@ -20,6 +20,7 @@ from rlhpc.results.scores import Cell, Score, by_cell, mean, mixed_cells
 from rlhpc.results.summary import standard_error
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.problem import Problem
+from rlhpc.words import count
 
 Floats = NDArray[np.float64]
 
@@ -63,12 +64,15 @@ class SeedScores:
         not the one that was searched.
     budgets : mapping of str to int
         The budget of every environment of which all trainings have the same, and the means are those that were searched.
+    is_newer : bool
+        Whether some means are not those that were searched.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
     notes: tuple[str, ...]
     scores: Floats
     budgets: Mapping[str, int]
+    is_newer: bool = False
 
     @property
     def n_seeds(self) -> int | None:
@@ -138,7 +142,25 @@ def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -
     changed = _changed(intervals, problem)
     notes = tuple(_notes(len(rows), kept, intervals, changed, name))
     sound = [score for score in kept if (score.env_id, score.algo) not in changed]
-    return SeedScores(intervals, notes, _array(sound, mixed, problem), _budgets(sound))
+    new_envs = _new_envs([score for score, _ in rows], problem)
+    if new_envs:
+        notes += (f"{count(len(new_envs), 'environment')} of {name} took no part in the search: {', '.join(new_envs[:5])}.",)
+    return SeedScores(intervals, notes, _array(sound, mixed, problem), _budgets(sound), bool(changed))
+
+
+def _new_envs(scores: Sequence[Score], problem: Problem) -> list[str]:
+    """Return the environments that were not searched, of the benchmarks and algorithms that were."""
+    searched = set(zip(problem.benchmarks, problem.env_ids, strict=True))
+    return sorted(
+        {
+            score.env_id
+            for score in scores
+            if score.algo in problem.algos
+            and score.benchmark in problem.benchmarks
+            and (score.benchmark, score.env_id) not in searched
+            and not math.isnan(score.score)
+        }
+    )
 
 
 def _array(kept: Sequence[Score], mixed: Mapping[Cell, str], problem: Problem) -> Floats:

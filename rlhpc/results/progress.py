@@ -61,8 +61,8 @@ class Progress:
 
     @property
     def percent(self) -> float | None:
-        """How much of the budget is used up; None where there is no budget."""
-        return 100 * self.timesteps / self.total_timesteps if self.total_timesteps else None
+        """How much of the budget is used up; None where there is no budget. The last rollout may go beyond it."""
+        return min(100 * self.timesteps / self.total_timesteps, 100.0) if self.total_timesteps else None
 
 
 _TYPES = {"attempt": int, "timesteps": int, "total_timesteps": int, "at": str, "started_at": str, "host": str, "job": str}

@@ -245,7 +245,7 @@ def _at_rest(facts: Facts, queue: Queue, others: str) -> TrainingStatus:
 def _kept(facts: Facts) -> tuple[int | None, float | None]:
     """Return the agent steps that are not lost, whatever became of its supervisor, and their share of the budget, in percent."""
     total = facts.progress.total_timesteps if facts.progress else 0
-    return facts.checkpoint, 100 * (facts.checkpoint or 0) / total if total else None
+    return facts.checkpoint, min(100 * (facts.checkpoint or 0) / total, 100.0) if total else None
 
 
 def _why_queued(element: QueuedElement) -> str:

@@ -49,7 +49,7 @@ def test_what_fits_is_not_refused(make_site, request_of):
             "time_limit",
             "72 hours is longer than the 48 hours that the partition 'gpu' takes. Set slurm.timeout",
         ),
-        ({"timeout_min": 8, "signal_seconds": 60}, "checkpoint_interval", "8 minutes (slurm.timeout_min) is no longer than the 10"),
+        ({"timeout_min": 8, "signal_seconds": 60}, "checkpoint_interval", "8 minutes (slurm.timeout_min) is no longer than the"),
         ({"timeout_min": 1, "checkpoint_minutes": 0}, "stop_time", "Set slurm.timeout_min=12 or more"),
         (
             {"memory_gb": 48.0, "at_once": 12, "buffers_gb": 67.7},

@@ -188,7 +188,7 @@ def test_the_lines_of_python_that_the_help_shows_work_and_load_nothing_heavy(fol
     lines = doc.split("without torch or Gymnasium:\n")[1].split("\n\n")[0].splitlines()
     assert len(lines) == 2
     first, second, _ = predictor.subset
-    code = "\n".join(line.strip() for line in lines).replace("logs/demo/search", str(folder))
+    code = "\n".join(line.strip() for line in lines).replace("logs/demo", str(folder))
     code = code.replace('"Pong"', repr(first)).replace('"Ms Pacman"', repr(second))
     heavy = ["torch", "gymnasium", "pandas", "matplotlib", "jinja2", "sklearn", "scipy.stats"]
     code += f"\nimport sys; print([name for name in {heavy} if name in sys.modules])"

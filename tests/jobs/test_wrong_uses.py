@@ -376,7 +376,7 @@ def test_a_cancelled_demo_ends_with_75_and_goes_on_when_it_is_started_again(canc
     logs, code, said, errors = cancelled
     assert code == 75
     assert "1 training stored" in said
-    assert "2 stopped, to be continued: start again, and each goes on from its checkpoint, if it has one." in said
+    assert "1 stopped, 1 not begun: start again, and each goes on from its checkpoint, if it has one." in said
     assert "Traceback" not in errors
     shutil.copytree(logs / "demo", tmp_path / "demo")
     again = run("launch_training", *shlex.split(GRID), f"logs_dir={tmp_path}")

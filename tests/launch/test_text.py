@@ -53,7 +53,7 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
         "  sac in 2: X-v0, Y-v0",
         "damaged result, to be trained again: cut",
         "1 are stored in logs/mine; 2 to train.",
-        "On this machine, 6 at a time, the long ones first; about 47 minutes (at least 47 minutes).",
+        "On this machine, 6 at a time, the long ones first; about 47 minutes.",
         "Times are estimates: 2 trainings (ppo) by priors of an A100.",
     ]
 
@@ -68,7 +68,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
         "0 are stored in logs/mine; 7 wait or run in the queue; 1 to train.",
         ELEMENT,
         "Times are estimates: 1 training (ppo) by priors of an A100.",
-        "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1 (at least 47 minutes).",
+        "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1.",
         "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
@@ -151,3 +151,15 @@ def test_the_place_of_a_log_is_told_as_it_is(tmp_path):
     lines = text.submitted(arrays, Store(tmp_path)).splitlines()
     assert lines[:2] == ["output of job 12: a/12_%a_0_log.out (%a: the element)", "output of job 13: a/13_0_log.out"]
     assert "stop it: scancel 12 13" in lines
+
+
+def test_a_bound_is_told_where_it_is_less_than_the_plan():
+    told = text.before(facts(*[replace(PPO, seed=seed) for seed in range(7)], cluster="slurm"))
+    assert "at a time: 1.6 hours on 1 (no packing is quicker than 55 minutes), 47 minutes on 2." in told
+
+
+def test_after_a_stop_what_had_begun_and_what_had_not_is_told(tmp_path):
+    store = Store(tmp_path)
+    store.folder(PPO).mkdir(parents=True)
+    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1].startswith("1 stopped, 1 not begun: start again")
+    assert text.after(Outcome(stopped=[PPO]), store).splitlines()[1].startswith("1 stopped: start again")

@@ -11,6 +11,7 @@ import pytest
 from markupsafe import escape
 
 from rlhpc.report import page
+from rlhpc.report.completeness import Completeness
 from rlhpc.report.page import TEMPLATES, Trainings, render
 from rlhpc.report.seeds import Interval, SeedScores
 from rlhpc.report.tables import number
@@ -319,3 +320,12 @@ def test_every_colour_of_text_has_contrast_in_light_and_dark():
             for ground in ("page", "panel"):
                 low, high = sorted(luminance(theme[name]) for name in (text, ground))
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+def test_a_grid_that_is_not_complete_and_scores_that_are_newer_are_told_beside_the_verdict(report):
+    grid = Completeness(("X",), ("ppo",), {("X", "ppo"): 3}, {("X", "ppo"): 1}, (("b/X/ppo/1", "failed: x"), ("b/X/ppo/2", "y")))
+    seeds = replace(SEEDS, is_newer=True)
+    shown = render(replace(report, trainings=Trainings(seeds, grid=grid))).partition("</header>")[0]
+    assert "The grid is not complete: 2 of its 3 trainings have no score." in shown
+    assert "The scores are not those that were searched: search again." in shown
+    assert Trainings(SEEDS, grid=replace(grid, lacking=())).warnings() == []
