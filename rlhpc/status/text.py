@@ -14,6 +14,7 @@ from rlhpc.words import count
 
 LINES_SHOWN = 10  # trainings, or reasons, of each kind
 _JOBS_SHOWN = 3
+_NAMES_SHOWN = 3
 _OLD_SECONDS = 10.0  # of Slurm's answer; then somebody who has just cancelled or submitted something may wonder
 _TRACEBACK_LINES = 3  # its last ones, which say what was raised and where
 
@@ -162,20 +163,20 @@ def _numbers(job: str) -> list[int]:
 
 
 def _failures(failed: Iterable[TrainingStatus]) -> Iterator[list[str]]:
-    """Say why trainings failed: the reason, the end of the traceback, the log, what to do; the same words but once."""
-    told = set()
+    """Say why trainings failed: the reason, the end of the traceback, a log, what to do; those of the same words together."""
+    by_words: dict[tuple[str, ...], list[TrainingStatus]] = defaultdict(list)
     for each in failed:
-        reason, failure = f"{each.name}: {each.reason}", each.failure
-        if failure is None:
-            yield [reason]
-            continue
-        trace = [f"  | {line}" for line in failure.traceback.rstrip().splitlines()[-_TRACEBACK_LINES:]]
-        beside = [(what, said) for what, said in (("log", failure.log), ("to do", failure.remedy)) if said]
-        words = (each.reason, *trace, failure.remedy)
-        if words in told:
-            trace, beside = [], beside[:1]
-        told.add(words)
-        yield [reason, *trace, *(f"  {what}: {said}" for what, said in beside)]
+        trace = each.failure.traceback.rstrip().splitlines()[-_TRACEBACK_LINES:] if each.failure else []
+        by_words[each.reason, each.failure.remedy if each.failure else "", *trace].append(each)
+    for (reason, remedy, *trace), members in by_words.items():
+        names = [each.name for each in members]
+        yield [
+            f"{names[0] if len(names) == 1 else count(len(names), 'training')}: {reason}",
+            *(f"  | {line}" for line in trace),
+            *([f"  these: {', '.join(names[:_NAMES_SHOWN])}{', ...' * (len(names) > _NAMES_SHOWN)}"] if len(names) > 1 else []),
+            *(f"  log: {each.failure.log}" for each in members[:1] if each.failure and each.failure.log),
+            *([f"  to do: {remedy}"] if remedy else []),
+        ]
 
 
 def _slow(each: TrainingStatus, now: dt.datetime) -> str:
