@@ -111,7 +111,7 @@ def _known_benchmarks(store: Store, given: list[str] | None) -> tuple[BenchmarkE
 
 def _counts(collection: Collection) -> str:
     dataset = collection.dataset
-    algos = f"{count(len(dataset.algos), 'algorithm')} ({', '.join(dataset.algos)})"
+    algos = count(len(dataset.algos), "algorithm") + (f" ({', '.join(dataset.algos)})" if dataset.algos else "")
     return f"{count(len(collection.results), 'training')}: {count(len(dataset.env_ids), 'environment')}, {algos}"
 
 

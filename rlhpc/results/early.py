@@ -60,7 +60,10 @@ def early_scores(results: Iterable[Result], store: Store, steps: Sequence[int]) 
         Increasing. Trainings that ended by then have no early score there: what they reached is their score.
     """
     rows, problems = [], []
-    for result in results:
+    learned = [result for result in results if result.training.total_timesteps]  # the random agent has no curve
+    longest = max((result.timesteps for result in learned), default=0)
+    problems += [f"no training went on after {at} steps, so none has an early score there." for at in steps if at >= longest]
+    for result in learned:
         wanted = [at for at in steps if at < result.timesteps]
         if not wanted:
             continue

@@ -30,8 +30,17 @@ def test_score_is_the_mean_of_the_last_tenth_of_the_steps(store, put):
 def test_trainings_that_ended_by_then_have_no_early_score(store, put):
     result = put("Pong", "ppo", 1, 5.0)
     curve(store, result, [(10, 1.0)])
-    assert early_scores([result], store, (1000, 2000)).rows == ()
-    assert early_scores([result], store, (1000, 2000)).problems == ()
+    longer = put("Pong", "ppo", 2, 5.0, total_timesteps=1000)
+    curve(store, longer, [(10, 1.0)])
+    early = early_scores([result, longer], store, (1000, 2000))
+    assert early.rows == ()
+    assert early.problems == tuple(
+        f"no training went on after {at} steps, so none has an early score there." for at in (1000, 2000)
+    )
+
+
+def test_the_random_agent_which_has_no_curve_is_no_problem(store, put):
+    assert early_scores([put("Pong", "random", 1, 5.0, total_timesteps=0)], store, ()).problems == ()
 
 
 def test_what_has_no_early_score_is_told(store, put):
