@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import threading
 import time
 
 from tqdm import tqdm
 
 from rlhpc.records import Training
+
+_BAR = "{n_fmt} of {total_fmt} trainings |{bar}| {elapsed}{postfix}"
+_COLUMNS, _ROWS = 80, 24
+_TICK_SECONDS = 1.0
 
 
 class Progress:
@@ -24,22 +30,30 @@ class Progress:
         self._started = time.monotonic()
         self._n_trainings = n_trainings
         self._n_ended = 0
+        self._running: set[str] = set()
         self._on_terminal = sys.stderr.isatty()
-        self._bar = tqdm(total=n_trainings, unit="training", disable=not self._on_terminal, dynamic_ncols=True)
+        is_sized = self._on_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some do not know their width
+        width = {"dynamic_ncols": True} if is_sized else {"ncols": _COLUMNS, "nrows": _ROWS}
+        self._bar = tqdm(total=n_trainings, bar_format=_BAR, disable=not self._on_terminal, **width)
+        self._is_closed = threading.Event()
+        self._clock = threading.Thread(target=self._tick, daemon=True)
+        if self._on_terminal:
+            self._clock.start()
 
     def started(self, training: Training, attempt: int) -> None:
         """Hear that an attempt has begun."""
-        if self._on_terminal:
-            self._bar.set_postfix_str(training.name)
-        else:
+        self._running.add(training.name)
+        if not self._on_terminal:
             self._say(f"started {training.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def stored(self, training: Training) -> None:
         """Hear that a result is stored."""
+        self._running.discard(training.name)
         self._end(f"stored  {training.name}", is_news=not self._on_terminal)
 
     def failed(self, training: Training, reason: str, *, will_retry: bool) -> None:
         """Hear that an attempt has failed."""
+        self._running.discard(training.name)
         line = f"failed  {training.name}: {reason}"
         if will_retry:
             self._say(f"{line}; trying again")
@@ -56,7 +70,16 @@ class Progress:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self._is_closed.set()
+        if self._on_terminal:
+            self._clock.join()
         self._bar.close()
+
+    def _tick(self) -> None:
+        """Paint the bar anew each second: trainings take long, and a clock that stands still looks like a program that does."""
+        while not self._is_closed.wait(_TICK_SECONDS):
+            with contextlib.suppress(OSError):  # of a terminal that is gone
+                self._bar.set_postfix_str(f"{len(self._running)} running")
 
     def _end(self, line: str, *, is_news: bool) -> None:
         self._n_ended += 1

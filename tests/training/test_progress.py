@@ -61,5 +61,26 @@ def test_a_terminal_gets_a_bar_and_lines_for_failures_only():
     assert (process.returncode, out) == (0, b"")
     lines = [line.strip() for line in re.split(r"[\r\n]", shown) if line.strip()]
     assert [without_time(line) for line in lines if line.startswith("[")] == FAILURES
-    assert "2/2" in lines[-1]
-    assert "b/X-v0/ppo/1" in lines[-1]
+    assert "2 of 2 trainings" in lines[-1]
+
+
+def test_on_a_terminal_the_clock_goes_on_while_nothing_ends():
+    code = f"""
+import runpy, time
+test = runpy.run_path({__file__!r})
+progress = test["Progress"](2)
+progress.started(test["ONE"], 1)
+progress.started(test["TWO"], 1)
+time.sleep(2.5)
+progress.stored(test["ONE"])
+time.sleep(1.5)
+progress.close()
+"""
+    terminal, side_of_the_process = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], stderr=side_of_the_process) as process:
+        os.close(side_of_the_process)
+        process.wait(timeout=30)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    painted = re.findall(r"(\d) of 2 trainings [^\r\n]*?(00:0\d), (\d) running", shown)
+    assert {("0", "00:01", "2"), ("0", "00:02", "2"), ("1", "00:03", "1")} <= set(painted)
