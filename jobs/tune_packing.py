@@ -40,7 +40,6 @@ import math
 import platform
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -88,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
     if args.write:
         writable_folder(args.write.parent)
     command.end_as_on_interrupt()
-    mix = Counter((training.benchmark, training.env_id, training.algo) for training in tuner.chosen)
+    mix = tuner.mix()
     print(_plan(mix, len(modes) * sum(map(tuner.seconds, counts))))
     found = []
     print(_heading(len(gpus)), flush=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhpc.results.missing import State, folder_of, how_far, parts_of
+from rlhpc.results.audit import launched
+from rlhpc.results.missing import State, how_far
 from rlhpc.results.store import RESULT, Store
 from rlhpc.results.table import read_csv
 
@@ -54,15 +55,17 @@ def read_completeness(path: Path) -> Completeness | None:
         None if there is no record of launches beside it.
     """
     store = Store(path.parent)
-    names = store.read_grid()
-    if not names:
+    trainings, _ = launched(store)  # what is wrong with the record is for audit.py to tell
+    if not trainings:
         return None
     columns = ("benchmark", "env_id", "algo", "seed")
     in_table = {"/".join(row.cells.get(column, "") for column in columns) for row in read_csv(path).rows}
-    launched, scored = Counter(map(_cell, names)), Counter(map(_cell, in_table & set(names)))
-    lacking = tuple((name, _state(store, name)) for name in names if name not in in_table)
-    env_ids = tuple(dict.fromkeys(env_id for env_id, _ in map(_cell, sorted(names))))
-    return Completeness(env_ids, tuple(sorted({algo for _, algo in launched})), dict(launched), dict(scored), lacking)
+    scored = Counter((training.env_id, training.algo) for training in trainings if training.name in in_table)
+    cells = Counter((training.env_id, training.algo) for training in trainings)
+    lacking = tuple((training.name, _state(store.folder(training))) for training in trainings if training.name not in in_table)
+    env_ids = tuple(dict.fromkeys(training.env_id for training in sorted(trainings, key=lambda training: training.key)))
+    algos = tuple(sorted({training.algo for training in trainings}))
+    return Completeness(env_ids, algos, dict(cells), dict(scored), lacking)
 
 
 def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -73,14 +76,8 @@ def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
     return dict(found)
 
 
-def _cell(name: str) -> Cell:
-    _, env_id, algo, _ = parts_of(name)
-    return env_id, algo
-
-
-def _state(store: Store, name: str) -> str:
+def _state(folder: Path) -> str:
     """Say how far a training without a score is."""
-    folder = folder_of(store, name)
     if not folder.is_dir():
         return State.NEVER_BEGUN.replace("_", " ")
     if (folder / RESULT).exists():

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc.files import TEMPORARY_SUFFIX
-from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import Holder, known_to_live, this_process
 from rlhpc.results.lease import EXPIRY_SECONDS, read_lease
@@ -78,19 +77,6 @@ def name_of(folder: Path) -> str:
     """Return the name of the training that a folder belongs to; the way back from `Store.folder`."""
     benchmark, env, algo, seed = folder.parts[-4:]
     return "/".join((benchmark, env.replace("+", "/"), algo, seed))
-
-
-def parts_of(name: str) -> tuple[str, str, str, str]:
-    """Take a training's name apart: benchmark, environment, whose id may hold a slash, algorithm and seed."""
-    benchmark, _, rest = name.partition("/")
-    env_id, algo, seed = rest.rsplit("/", 2)
-    return benchmark, env_id, algo, seed
-
-
-def folder_of(store: Store, name: str) -> Path:
-    """Return the folder of the training with a name; the way back from `name_of`."""
-    benchmark, env_id, algo, seed = parts_of(name)
-    return store.folder(Training(benchmark, env_id, algo, int(seed), "", 0))
 
 
 def how_far(folder: Path) -> tuple[State, str]:

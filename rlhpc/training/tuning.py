@@ -198,6 +198,10 @@ class Tuner:
         self._seconds = seconds
         self._scale = Scale(self.chosen)
 
+    def mix(self) -> dict[Kind, int]:
+        """Return how many of `chosen` are of each kind."""
+        return dict(Counter(map(_kind, self.chosen)))
+
     def measure(self, n: int, mode: str) -> Measured:
         """Measure n trainings on each GPU, without one on all cores, in a mode of MPS.
 

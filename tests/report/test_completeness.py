@@ -61,3 +61,12 @@ def test_a_training_whose_supervisor_died_elsewhere_is_no_longer_called_running(
 
 def test_a_table_that_lies_elsewhere_says_nothing_of_it(tmp_path):
     assert read_completeness(table(Store(tmp_path), TRAININGS)) is None
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '["no name"]', "{"])
+def test_where_the_record_of_launches_is_damaged_the_folders_of_trainings_count(store, text):
+    store.write(Result(TRAININGS[0], 1.0, (1.0,), 10, 1.0, 1.0, "", ""))
+    store.folder(TRAININGS[1]).mkdir(parents=True)
+    store.grid.write_text(text)
+    found = read_completeness(table(store, TRAININGS[:1]))
+    assert (found.n_launched, [name for name, _ in found.lacking]) == (2, ["b/dm_control/x-v0/a2c/2"])
