@@ -27,6 +27,7 @@ from rlhpc import command
 from rlhpc.benchmarks import load_benchmarks
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.training import random_agent, registry
+from rlhpc.training.process import libraries_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,7 +84,7 @@ def _make_faults(env_id: str) -> tuple[str, ...]:
 def _play(env_ids: Sequence[str], seeds: Sequence[int], n_episodes: int) -> dict[str, list[float]]:
     """Play every trial of every environment; the order of the scores does not depend on the number of cores."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rlhpc.training.random_agent"])
+    context.set_forkserver_preload(libraries_of(env_ids))
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
         trials = [
             (env_id, pool.submit(random_agent.play_trial, env_id, n_episodes, seed)) for env_id in env_ids for seed in seeds

@@ -20,6 +20,7 @@ from rlhpc.container import forgets
 from rlhpc.errors import InputError, StorageError
 
 TEMPORARY_SUFFIX = ".tmp"
+_ASIDE = ".damaged-"  # and something of its own
 # What a file system answers when nothing can be written any more, or nothing can be read; or what is wrong with one file.
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
@@ -106,6 +107,24 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a name is that of a file that was being written when its writer was killed."""
+    return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Keep a damaged file under another name, and return that; None if it has gone, because another process was faster."""
+    try:
+        return path.rename(path.with_name(f"{path.name}{_ASIDE}{uuid.uuid4().hex[:8]}"))
+    except FileNotFoundError:
+        return None
+
+
+def is_set_aside(name: str) -> bool:
+    """Tell whether a name is that of a damaged file that was kept."""
+    return _ASIDE in name
 
 
 def try_writing(folder: Path, n_bytes: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from rlhpc import container
 from rlhpc.cluster.host import find_runtime, what_forbids_namespaces
 from rlhpc.errors import InputError
+from rlhpc.files import file_digest
 
 HOME = Path("/opt/rlhpc")  # of the repository's copy in an image
 _VENV = Path("/opt/venv")  # its Python
@@ -167,7 +168,7 @@ def look(config: ContainerConfig, writes: Sequence[Path] = (), reads: Sequence[P
         torch=str(told.get("packages", {}).get("torch", "")),
         source_sha256=str(told.get("source_sha256", "")),
         built_at=str(told.get("built_at", "")),
-        sha256=_sha256(path),
+        sha256=file_digest(path) if path.is_file() else "",
     )
 
 
@@ -246,13 +247,6 @@ def _ask(image: Image, words: Sequence[str]) -> Mapping[str, Any]:
         )
     found: Mapping[str, Any] = json.loads(told[-1].removeprefix(_TOLD))
     return found
-
-
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _of_file(path: Path) -> Iterator[str]:

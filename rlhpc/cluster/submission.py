@@ -7,7 +7,6 @@ record, and a record without a job in the queue is one that has ended or never b
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import json
 import re
 import uuid
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlhpc.clock import utc_now
 from rlhpc.cluster.queue import QueuedElement, read_queue
 from rlhpc.files import write_json
 
@@ -55,8 +55,7 @@ class Submission:
 def begin(grid_name: str, elements: Iterable[Sequence[str]]) -> Submission:
     """Name a new submission."""
     unique = f"{re.sub(r'[^A-Za-z0-9._-]', '_', grid_name)}-{uuid.uuid4().hex[:8]}"
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Submission(unique, tuple(tuple(names) for names in elements), now)
+    return Submission(unique, tuple(tuple(names) for names in elements), utc_now())
 
 
 def write(root: Path, submission: Submission) -> Path:

@@ -192,7 +192,10 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False) -> str:
     if outcome.stopped:
         n_begun = sum(store.folder(training).is_dir() for training in outcome.stopped)
         not_begun = f", {len(outcome.stopped) - n_begun} not begun" if n_begun < len(outcome.stopped) else ""
-        lines.append(f"{n_begun} stopped{not_begun}: start again, and each goes on from its checkpoint, if it has one.")
+        lines += [
+            f"{n_begun} stopped{not_begun}. Go on with them, each from its checkpoint, if it has one:",
+            f"  {job('launch_training', '--config', store.config, '--cluster', 'local')}",
+        ]
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
         lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")

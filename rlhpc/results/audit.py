@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhpc.errors import DamagedResultError
+from rlhpc.files import is_set_aside, is_temporary
 from rlhpc.records import Training
-from rlhpc.results.missing import State, how_far, is_set_aside, is_temporary, name_of
+from rlhpc.results.missing import State, how_far, name_of
 from rlhpc.results.store import RESULT, Store, read_result
 from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.words import count

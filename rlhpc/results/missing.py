@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rlhpc.files import TEMPORARY_SUFFIX
+from rlhpc.files import is_set_aside, is_temporary
 from rlhpc.results import progress
 from rlhpc.results.holder import Holder, known_to_live, this_process
 from rlhpc.results.lease import EXPIRY_SECONDS, read_lease
@@ -143,16 +143,6 @@ def has_given_up(attempts: Sequence[Mapping[str, Any]], since: str = "") -> bool
         return not since or dt.datetime.fromisoformat(str(attempts[-1].get("at"))) >= dt.datetime.fromisoformat(since)
     except (ValueError, TypeError):  # not recorded, or edited
         return False
-
-
-def is_temporary(name: str) -> bool:
-    """Tell whether a name is that of a file that was being written when its writer was killed."""
-    return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
-
-
-def is_set_aside(name: str) -> bool:
-    """Tell whether a name is that of a damaged file that was kept under another name."""
-    return ".damaged-" in name
 
 
 def _list(names: Sequence[str]) -> str:

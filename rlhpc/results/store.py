@@ -16,14 +16,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlhpc.errors import AlreadyStoredError, DamagedResultError
-from rlhpc.files import digest, write_json
+from rlhpc.files import digest, set_aside, write_json
 from rlhpc.records import Result, Training
 
 RESULT = "result.json"
@@ -72,7 +71,7 @@ class Store:
         """Rename a record of all trainings that cannot be read; return where it is kept, None if there is nothing wrong."""
         if self.read_grid() or not self.grid.exists():
             return None
-        return _set_aside(self.grid)
+        return set_aside(self.grid)
 
     def read_grid(self) -> list[str]:
         """Read the names of all trainings that were ever launched; empty where there is no sound record."""
@@ -160,7 +159,7 @@ class Store:
         except DamagedResultError as error:
             if isinstance(error.__cause__, OSError) and os.path.lexists(path) and not path.is_dir():
                 raise
-        return _set_aside(path)
+        return set_aside(path)
 
     def write_attempts(self, training: Training, attempts: Sequence[Mapping[str, Any]]) -> Path:
         """Record the attempts of a training that left no result, replacing the former record."""
@@ -173,14 +172,6 @@ class Store:
     def last_attempt(self, training: Training) -> int:
         """Return the number of the last attempt that is on record; 0 if there is none."""
         return max((attempt.get("attempt", 1) for attempt in self.read_attempts(training)), default=0)
-
-
-def _set_aside(path: Path) -> Path | None:
-    """Rename what is damaged; None if another launch was faster."""
-    try:
-        return path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
-    except FileNotFoundError:
-        return None
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc.errors import DamagedResultError
+from rlhpc.files import is_set_aside, is_temporary
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import Holder, known_to_live, this_process
 from rlhpc.results.lease import EXPIRY_SECONDS, LEASE, read_lease
-from rlhpc.results.missing import is_set_aside, is_temporary
 from rlhpc.results.progress import PROGRESS, Progress
 from rlhpc.results.store import ATTEMPTS, CHECKPOINT, RESULT, Store, read_attempts
 

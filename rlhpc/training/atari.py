@@ -8,6 +8,7 @@ So what a game was played with since its last reset is remembered, and played ag
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import ale_py
@@ -15,6 +16,8 @@ import gymnasium
 import numpy as np
 from ale_py.env import AtariEnv
 from gymnasium.core import ActType, ObsType
+
+from rlhpc.training.reduction import Reduction, bare
 
 
 class Tape:
@@ -88,3 +91,31 @@ class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
         """Step, and remember."""
         self.tape.note(action)
         return self.env.step(action)
+
+
+def reduce_atari(env: AtariEnv) -> Reduction:
+    """Save an Atari game: the emulator is made again, and set to the state that it was in."""
+    state = {name: value for name, value in vars(env).items() if name != "ale"}
+    arguments = (type(env), env._ezpickle_args, env._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would use them
+    return _new, arguments, (state, env.ale.cloneState(include_rng=True)), None, None, _set_atari
+
+
+def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return kind(*args, **kwargs)
+
+
+def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(env).update(attributes)
+    env.ale.restoreState(emulator)
+
+
+def reduce_tape(tape: Tape) -> Reduction:
+    """Save what a game was played with, and what it came to by that."""
+    return bare, (type(tape),), (vars(tape), tape.state()), None, None, _set_tape
+
+
+def _set_tape(tape: Tape, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
+    attributes, emulator = state
+    vars(tape).update(attributes)
+    tape.play_again(emulator)

@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 import hashlib
 import io
 import json
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,15 +26,16 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
+from rlhpc.clock import utc_now
 from rlhpc.errors import DamagedCheckpointError, ForeignCheckpointError
-from rlhpc.files import TEMPORARY_SUFFIX, atomic_write
+from rlhpc.files import TEMPORARY_SUFFIX, atomic_write, set_aside
 from rlhpc.records import Training
 from rlhpc.results.ledger import difference
 from rlhpc.results.store import CHECKPOINT
 
 KEPT = 2  # generations: the newest, and one to fall back to
 COMPRESSION_LEVEL = 1  # 3.6 GB/s on replay buffers of Atari frames, to a 190th; weights hardly shrink at any level
-_FORMAT = b"rlhpc checkpoint 2\n"
+_FORMAT = b"rlhpc checkpoint 3\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _PIECE_BYTES = 1 << 20
 _ABANDONED_SECONDS = 3600.0
@@ -69,7 +68,7 @@ class Header:
     attempt: int
     versions: Mapping[str, str]
     device: Mapping[str, Any]
-    saved_at: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    saved_at: str = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class Checkpoints:
                 older = [other for other in self.paths() if other != path]
                 rest = f"turns to the older '{older[0].name}'" if older else "begins anew, and comes to the same result"
                 say(f"{error} The training {rest}. If this happens again, have the disk or the file system looked at.")
-                path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
+                set_aside(path)
                 continue
             fits(path, header)
             return header, _read_state(path, load)

@@ -7,6 +7,7 @@ is a lean environment that comes to the same bits, it is taken in the place of t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,12 +21,10 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
-from rlhpc.training import registry, simulators
+from rlhpc.training import registry
 from rlhpc.training.atari import Recorder
 from rlhpc.training.lean import atari as lean_atari
-from rlhpc.training.lean import control as lean_control
 from rlhpc.training.lean.atari import LeanAtari
-from rlhpc.training.lean.control import LeanControl
 
 
 def make_vec(  # noqa: PLR0913
@@ -74,12 +73,14 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
         return None
     if not is_atari and not registry.is_of_control_suite(env_id):
         return None
+    fits: Callable[[Env[Any, Any]], bool] = lean_atari.fits
+    make: Callable[[list[Any]], VecEnv] = functools.partial(LeanAtari, seed=seed, n_stack=n_stack or 1)
+    if not is_atari:
+        from rlhpc.training.lean import control  # noqa: PLC0415  # it loads dm_control, for which most trainings have no use
+
+        fits, make = control.fits, control.LeanControl
     envs = [_bare(env_id, seed)]
-    if all(map(lean_atari.fits, envs)):
-        make: Callable[[list[Any]], VecEnv] = functools.partial(LeanAtari, seed=seed, n_stack=n_stack or 1)
-    elif all(map(lean_control.fits, envs)):
-        make = LeanControl
-    else:
+    if not fits(envs[0]):
         envs[0].close()
         return None
     envs += [_bare(env_id, seed + place) for place in range(1, n_envs)]
@@ -92,11 +93,17 @@ def _lean(env_id: str, hyperparameters: Mapping[str, Any], n_envs: int, seed: in
 
 def _bare(env_id: str, seed: int) -> Env[Any, Any]:
     """Make an environment without the wrappers that only look whether it is used rightly; another kind of wrapper stays."""
-    with lean_atari.loaded_with(seed) if registry.is_atari(env_id) else simulators.without_sky():
+    with lean_atari.loaded_with(seed) if registry.is_atari(env_id) else _without_sky():
         env = gymnasium.make(env_id, render_mode="rgb_array", **_arguments(env_id))
     while isinstance(env, PassiveEnvChecker | OrderEnforcing):
         env = env.env
     return env
+
+
+def _without_sky() -> contextlib.AbstractContextManager[None]:
+    from rlhpc.training import physics  # noqa: PLC0415  # it loads dm_control, for which most trainings have no use
+
+    return physics.without_sky()
 
 
 def _wrapped(env_id: str, n_envs: int, seed: int) -> VecEnv:

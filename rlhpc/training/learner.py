@@ -34,7 +34,8 @@ class Learner:
     ----------
     model : BaseAlgorithm
         With its environment, optimizer, buffers and schedules.
-    evaluation_env : VecEnv
+    evaluation_env : VecEnv or None
+        None until the first evaluation.
     callbacks : list of BaseCallback
         That record, and decide about the end.
     curves : Curves
@@ -51,7 +52,7 @@ class Learner:
     """
 
     model: BaseAlgorithm
-    evaluation_env: VecEnv
+    evaluation_env: VecEnv | None
     callbacks: list[BaseCallback]
     curves: Curves
     started_at: str
@@ -79,17 +80,23 @@ def begin(training: Training, device: str, started_at: str) -> Learner:
     hyperparameters = training.hyperparameters
     n_envs = int(hyperparameters.get("n_envs", 1))
     env = make_vec(training.env_id, hyperparameters, n_envs=n_envs, seed=training.seed, training=True)
-    evaluation_seed = (training.seed + EVALUATION_SEED_OFFSET) % 2**31
-    evaluation_env = make_vec(training.env_id, hyperparameters, n_envs=1, seed=evaluation_seed, training=False)
+    evaluation_env = None
     curves = Curves()
     callbacks: list[BaseCallback] = [EpisodeRecorder(curves)]
     if hyperparameters.get("convergence"):
+        evaluation_env = _make_evaluation_env(training)
         callbacks.append(convergence(hyperparameters["convergence"], evaluation_env, curves, n_envs=n_envs))
     with warnings.catch_warnings():
         # SB3 advises against a GPU for small networks; packed on one, it is what the user asked for.
         warnings.filterwarnings("ignore", message="You are trying to run .* on the GPU")
         model = build(hyperparameters, env, seed=training.seed, device=device)
     return Learner(model, evaluation_env, callbacks, curves, started_at, is_fast=bool(hyperparameters.get("fast")))
+
+
+def _make_evaluation_env(training: Training) -> VecEnv:
+    """Make the environment that an agent is evaluated in."""
+    seed = (training.seed + EVALUATION_SEED_OFFSET) % 2**31
+    return make_vec(training.env_id, training.hyperparameters, n_envs=1, seed=seed, training=False)
 
 
 def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence[BaseCallback]) -> None:
@@ -154,15 +161,17 @@ class _NoiseKeeper(BaseCallback):
         return True
 
 
-def evaluate(learner: Learner, n_episodes: int, on_step: Callable[[], None] = lambda: None) -> tuple[float, ...]:
-    """Play whole episodes with the deterministic policy; call `on_step` at each step.
+def evaluate(learner: Learner, training: Training, on_step: Callable[[], None] = lambda: None) -> tuple[float, ...]:
+    """Play as many whole episodes with the deterministic policy as a training is evaluated by; call `on_step` at each step.
 
     Returns
     -------
     tuple of float, length n_episodes
         The Monitor's scores: true, unclipped, to 6 decimals.
     """
-    model, env = learner.model, learner.evaluation_env
+    if learner.evaluation_env is None:
+        learner.evaluation_env = _make_evaluation_env(training)
+    model, env, n_episodes = learner.model, learner.evaluation_env, int(training.evaluation["n_episodes"])
     training_env = model.get_env()
     if training_env is not None and model.get_vec_normalize_env() is not None:
         sync_envs_normalization(training_env, env)
@@ -184,6 +193,6 @@ def policy_digest(learner: Learner) -> str:
 def close(learner: Learner) -> None:
     """Close the logger and the environments."""
     learner.model.logger.close()
-    if (env := learner.model.get_env()) is not None:
-        env.close()
-    learner.evaluation_env.close()
+    for env in (learner.model.get_env(), learner.evaluation_env):
+        if env is not None:
+            env.close()

@@ -148,7 +148,7 @@ class _Watch(threading.Thread):
             self._ended.wait(_POLL_SECONDS)
         raise RlhpcError("the trainings ended before they could be measured")
 
-    def started(self, training: Training, attempt: int) -> None:
+    def started(self, training: Training, attempt: int, timesteps: int) -> None:
         """Hear nothing new."""
 
     def stored(self, training: Training) -> None:
@@ -161,6 +161,9 @@ class _Watch(threading.Thread):
 
     def said(self, training: Training, sentence: str) -> None:
         """Hear what belongs into a log."""
+
+    def stopping(self, n_running: int, seconds: float) -> None:
+        """Hear of the stop that we have asked for."""
 
 
 def _memory_gb() -> float:

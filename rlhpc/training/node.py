@@ -7,7 +7,6 @@ by the next supervisor of the same plan.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+from rlhpc.clock import utc_now
 from rlhpc.errors import DamagedResultError, RlhpcError, StorageError
 from rlhpc.files import is_storage_error, try_writing
 from rlhpc.records import Training
@@ -30,7 +30,7 @@ from rlhpc.training.endings import Ending, Kind
 from rlhpc.training.gpu_sharing import GpuSharing
 from rlhpc.training.outcome import Listener, Outcome
 from rlhpc.training.places import FreePlaces, Place
-from rlhpc.training.process import AttemptProcess
+from rlhpc.training.process import AttemptProcess, libraries_of
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
 
@@ -149,6 +149,7 @@ class _Supervisor:
         self.outcome = Outcome()
         self.fault: RlhpcError | None = None  # why no training can go on
         self._waiting = deque(_Ticket(training) for training in trainings)
+        self._libraries = libraries_of(ticket.training.env_id for ticket in self._waiting)
         self._free = FreePlaces(free)
         self._running: list[_Child] = []
         self._store = store
@@ -260,11 +261,14 @@ class _Supervisor:
     def _start(self, ticket: _Ticket, granted: list[Place]) -> None:
         """Start an attempt."""
         number = self._store.last_attempt(ticket.training) + 1
+        timesteps = 0
+        with contextlib.suppress(OSError):  # it is only told
+            timesteps = Checkpoints(self._store.folder(ticket.training)).timesteps()
         gpu, cores = granted[0].gpu, tuple({core for place in granted for core in place.cores})
         variables = self._sharing.variables(gpu, is_alone=ticket.runs_alone)
         attempt = Attempt(ticket.training, number, gpu, cores, variables, self._store, self._settings)
         try:
-            process = AttemptProcess(attempt)
+            process = AttemptProcess(attempt, self._libraries)
         except ChildProcessError as error:
             self._leases.release(ticket.training)
             self.fault = RlhpcError(
@@ -274,7 +278,7 @@ class _Supervisor:
             self._waiting.append(ticket)
         else:
             self._running.append(_Child(ticket, attempt, process, granted))
-            self._listener.started(ticket.training, number)
+            self._listener.started(ticket.training, number, timesteps)
 
     def _listen(self, timeout: float) -> None:
         """Wait until a child ends or says something, a stop is requested, or it is time for the next beat."""
@@ -381,7 +385,7 @@ class _Supervisor:
             "exit_code": exit_code,
             "traceback": ending.traceback,
             "log": str(folder / OUTPUT_LOG),
-            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "at": utc_now(),
             "host": platform.node(),
         }
         try:
@@ -433,6 +437,8 @@ class _Supervisor:
         if self.fault is not None:
             self._stop.request(self._settings.stop_seconds)
         told = float("inf")
+        if self._running:
+            self._listener.stopping(len(self._running), max(self._stop.deadline - time.monotonic(), 0.0))
         while self._running and time.monotonic() < self._stop.deadline + _SECONDS_TO_LEAVE:
             if self._stop.deadline < told:
                 told = self._stop.deadline

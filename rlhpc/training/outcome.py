@@ -11,8 +11,8 @@ from rlhpc.records import Training
 class Listener(Protocol):
     """What a supervisor tells while it works."""
 
-    def started(self, training: Training, attempt: int) -> None:
-        """Hear that an attempt has begun."""
+    def started(self, training: Training, attempt: int, timesteps: int) -> None:
+        """Hear that an attempt has begun, from a checkpoint at some agent steps; 0 without one."""
 
     def stored(self, training: Training) -> None:
         """Hear that a result is stored."""
@@ -22,6 +22,9 @@ class Listener(Protocol):
 
     def said(self, training: Training, sentence: str) -> None:
         """Hear something else that a user should know of a training."""
+
+    def stopping(self, n_running: int, seconds: float) -> None:
+        """Hear that what runs is told to save and leave, within some seconds."""
 
 
 @dataclass

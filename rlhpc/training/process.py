@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -27,12 +27,24 @@ _SECONDS_TO_DIE = 1.0  # for a server whose pipes are closed already
 _LOST = 255  # what multiprocessing tells of a child whose server has died; but a child may leave with it too
 
 
+def libraries_of(env_ids: Iterable[str]) -> list[str]:
+    """Return the modules that import all that trainings in some environments need, for a server to fork them from.
+
+    A quarter of the time is dm_control's, which is there only where one of its tasks is, or a module of the user's that may be
+    built on one.
+    """
+    may_have_tasks = any(env_id.startswith("dm_control/") or ":" in env_id for env_id in env_ids)
+    return [*(["rlhpc.training.physics", "rlhpc.training.lean.control"] if may_have_tasks else []), "rlhpc.training.preload"]
+
+
 class AttemptProcess:
     """A running attempt.
 
     Parameters
     ----------
     attempt : Attempt
+    libraries : sequence of str
+        From `libraries_of`: what the server imports, if this process is the first that it is asked for.
 
     Raises
     ------
@@ -40,9 +52,9 @@ class AttemptProcess:
         If no process can be started.
     """
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, libraries: Sequence[str]) -> None:
         self._n_memory_kills = endings.count_memory_kills()
-        self._process, self._connection = _start(attempt)
+        self._process, self._connection = _start(attempt, libraries)
         self._server_pid = _server_pid()
         self._has_hung_up = False
         self._pid: int = self._process.pid  # type: ignore[assignment]  # it has been started
@@ -134,10 +146,10 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-def _start(attempt: Attempt) -> tuple[ForkServerProcess, Connection]:
+def _start(attempt: Attempt, libraries: Sequence[str]) -> tuple[ForkServerProcess, Connection]:
     """Fork a child from the server, which is started with the first one, and again if it has died."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rlhpc.training.preload"])
+    context.set_forkserver_preload([*libraries])
     with blocked():  # started with the server, it would undo its `blocked`
         resource_tracker.ensure_running()
     for tries_left in reversed(range(_START_TRIES)):

@@ -11,6 +11,7 @@ import time
 from tqdm import tqdm
 
 from rlhpc.records import Training
+from rlhpc.words import count
 
 _BAR = "{n_fmt} of {total_fmt} trainings |{bar}| {elapsed}{postfix}"
 _COLUMNS, _ROWS = 80, 24
@@ -40,11 +41,12 @@ class Progress:
         if self._on_terminal:
             self._clock.start()
 
-    def started(self, training: Training, attempt: int) -> None:
-        """Hear that an attempt has begun."""
+    def started(self, training: Training, attempt: int, timesteps: int) -> None:
+        """Hear that an attempt has begun, from a checkpoint at some agent steps; 0 without one."""
         self._running.add(training.name)
         if not self._on_terminal:
-            self._say(f"started {training.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+            rest = f", from its {timesteps:,} agent steps" if timesteps else ""
+            self._say(f"started {training.name}" + (f" (attempt {attempt}{rest})" if attempt > 1 else ""))
 
     def stored(self, training: Training) -> None:
         """Hear that a result is stored."""
@@ -63,6 +65,12 @@ class Progress:
     def said(self, training: Training, sentence: str) -> None:
         """Hear something else that a user should know of a training."""
         self.tell(f"{training.name}: {sentence}")
+
+    def stopping(self, n_running: int, seconds: float) -> None:
+        """Hear that what runs is told to save and leave, within some seconds."""
+        who = f"{count(n_running, 'training')} {'saves' if n_running == 1 else 'save'}"
+        again = "; Ctrl-C again kills what has not left" if self._on_terminal else ""
+        self.tell(f"told to stop: {who}, up to {seconds:.0f} s{again}")
 
     def tell(self, sentence: str) -> None:
         """Tell something that concerns all trainings."""

@@ -1,8 +1,12 @@
-"""The registry: which Gymnasium ids there are and what they are. Importing it registers ale-py's and shimmy's."""
+"""The registry: which Gymnasium ids there are and what they are.
+
+Importing it registers ale-py's; shimmy's are registered as soon as an id is asked for that is not known without them.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import sys
@@ -13,9 +17,6 @@ os.environ.setdefault("MUJOCO_GL", "disabled")
 
 import ale_py
 import gymnasium
-
-with contextlib.redirect_stdout(sys.stderr):  # where it prints what it cannot register; standard output holds answers
-    import shimmy
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 
@@ -24,7 +25,14 @@ from rlhpc.errors import InputError, nearest
 OBSERVATIONS = (Box, Dict, Discrete, MultiBinary, MultiDiscrete)
 
 gymnasium.register_envs(ale_py)
-gymnasium.register_envs(shimmy)
+
+
+@functools.cache
+def _register_shimmy() -> None:
+    """Register shimmy's environments, which loads dm_control: a quarter of all that a training imports."""
+    with contextlib.redirect_stdout(sys.stderr):  # where it prints what it cannot register; standard output holds answers
+        import shimmy  # noqa: PLC0415  # most trainings have no use for it
+    gymnasium.register_envs(shimmy)
 
 
 def unknown_ids(env_ids: Iterable[str]) -> list[str]:
@@ -52,7 +60,10 @@ def _fault(env_id: str) -> str:
 def _spec(env_id: str) -> EnvSpec:
     """Look an id up."""
     _import_module_of(env_id)
-    return gymnasium.spec(env_id.rpartition(":")[2])
+    name = env_id.rpartition(":")[2]
+    if name not in gymnasium.registry:
+        _register_shimmy()
+    return gymnasium.spec(name)
 
 
 def _import_module_of(env_id: str) -> None:
@@ -86,6 +97,7 @@ def action_space(env_id: str) -> str:
         If the environment cannot be made, or no agent of ours could act in it.
     """
     try:
+        _spec(env_id)
         env = gymnasium.make(env_id)
     except Exception as error:
         raise InputError(f"environment '{env_id}' cannot be made: {type(error).__name__}: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import platform
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from rlhpc.clock import utc_now
 from rlhpc.records import Training
 from rlhpc.results import progress
 from rlhpc.results.holder import this_job
@@ -39,7 +39,7 @@ class Reporter:
         self._training = training
         self._folder = folder
         self._attempt = attempt
-        self._started_at = _now()
+        self._started_at = utc_now()
         self._phase: Phase | None = None
         self._interval_seconds = interval_seconds
         self._pause = min(FIRST_SECONDS, interval_seconds)
@@ -75,7 +75,7 @@ class Reporter:
             may_end_early=bool(self._training.hyperparameters.get("convergence")),
             phase=phase,
             steps_per_second=self._steps_per_second(),
-            at=_now(),
+            at=utc_now(),
             started_at=self._started_at,
             gpu=places.own_gpus(),
             host=platform.node(),
@@ -108,7 +108,3 @@ class ReportingCallback(BaseCallback):
     def _on_step(self) -> bool:
         self._reporter.report(Phase.LEARNING, self.num_timesteps)
         return True
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import threading
 import time
@@ -15,6 +14,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from rlhpc.clock import utc_now
 from rlhpc.errors import STOPPED
 from rlhpc.records import Training
 from rlhpc.training import checkpoint, machine, snapshot
@@ -115,7 +115,7 @@ class Saver:
         record = {
             "timesteps": header.timesteps,
             "attempt": self._attempt,
-            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "at": utc_now(),
             "host": device["host"],
             "differs": {name: values for name, values in differs.items() if values[0] != values[1]},
         }

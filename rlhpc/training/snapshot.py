@@ -25,6 +25,7 @@ import inspect
 import math
 import pickle
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -33,7 +34,6 @@ import cloudpickle
 import numpy as np
 import torch
 from ale_py.env import AtariEnv
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -41,9 +41,8 @@ from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-from rlhpc.training import simulators
-from rlhpc.training.atari import Tape
-from rlhpc.training.simulators import Reduction, bare
+from rlhpc.training.atari import Tape, reduce_atari, reduce_tape
+from rlhpc.training.reduction import Reduction, bare
 
 OF_ONE_ATTEMPT = ("_logger", "_custom_logger", "collect_rollouts", "train")  # attributes of a model that are not its state
 _CLASS_TABLE = "class_attributes"
@@ -115,7 +114,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream, protocol=5)
         self.rows: list[_Rows] = []  # that the stream is to hold behind the pickle
-        self._specs: dict[int, EnvSpec] = {}  # of the environments that own a physics, by the id of that
+        self._physics: dict[int, Callable[[], Reduction]] = {}  # how each physics that an environment owns is saved, by its id
 
     def persistent_id(self, obj: Any) -> Any:
         """Take large arrays out of the pickle: who loads one holds all that it is made of twice, until the end."""
@@ -126,10 +125,12 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 
     def reducer_override(self, obj: Any) -> Any:
         """Return the reduction of the objects that need one of ours."""
-        if isinstance(obj, EzPickle):
-            self._specs |= simulators.specs_of_physics(obj)
-        if id(obj) in self._specs:
-            return simulators.reduce_physics(obj, self._specs[id(obj)])
+        if isinstance(obj, EzPickle) and "dm_control" in sys.modules:
+            from rlhpc.training import physics  # noqa: PLC0415  # it loads dm_control, for which most trainings have no use
+
+            self._physics |= physics.reductions(obj)
+        if id(obj) in self._physics:
+            return self._physics[id(obj)]()
         for kind, reduce in _REDUCTIONS:
             if isinstance(obj, kind):
                 return reduce(obj)
@@ -268,8 +269,8 @@ _REDUCTIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (np.ndarray, _reduce_array),
     (torch.Tensor, _reduce_tensor),
     (torch.nn.RNNBase, _reduce_lstm),
-    (Tape, simulators.reduce_tape),
-    (AtariEnv, simulators.reduce_atari),
+    (Tape, reduce_tape),
+    (AtariEnv, reduce_atari),
     (EzPickle, _by_attributes),
     (VecEnv, _reduce_vec_env),
     (ReplayBuffer, _reduce_replay_buffer),

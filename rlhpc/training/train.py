@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch
 from stable_baselines3.common.logger import Logger, configure
 
 from rlhpc import container
+from rlhpc.clock import utc_now
 from rlhpc.records import Result, Training
 from rlhpc.results.progress import Phase
 from rlhpc.training import learner, machine, memory, random_agent
@@ -100,7 +100,7 @@ def train(
         train_seconds=run.train_seconds,
         evaluation_seconds=run.evaluation_seconds,
         started_at=run.started_at,
-        finished_at=_now(),
+        finished_at=utc_now(),
         attempt=attempt,
         converged=run.converged,
         device=machine.device(run.device),
@@ -115,7 +115,7 @@ def train(
 
 def _play_random(training: Training, saver: Saver, reporter: Reporter) -> _Run:
     """Play the random agent."""
-    trials = saver.resume() or random_agent.Trials(_now())
+    trials = saver.resume() or random_agent.Trials(utc_now())
 
     def at_boundary(trials: random_agent.Trials) -> None:
         saver.at_boundary(trials)
@@ -138,7 +138,7 @@ def _learn(  # noqa: PLR0913, PLR0917  # what `train` has
 ) -> _Run:
     """Train an agent and evaluate it."""
     device = machine.device_kind(settings.device)
-    agent = saver.resume() or learner.begin(training, device, _now())
+    agent = saver.resume() or learner.begin(training, device, utc_now())
     writes_events = settings.tensorboard and not agent.learned
     agent.model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]) if writes_events else Logger(None, []))
     if not agent.learned:
@@ -147,7 +147,7 @@ def _learn(  # noqa: PLR0913, PLR0917  # what `train` has
     started = time.monotonic()
     evaluated = partial(reporter.report, Phase.EVALUATING, agent.timesteps)
     evaluated()
-    scores = learner.evaluate(agent, int(training.evaluation["n_episodes"]), evaluated)
+    scores = learner.evaluate(agent, training, evaluated)
     learner.close(agent)
     return _Run(
         episode_scores=scores,
@@ -161,7 +161,3 @@ def _learn(  # noqa: PLR0913, PLR0917  # what `train` has
         policy_sha256=learner.policy_digest(agent),
         curves=agent.curves,
     )
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

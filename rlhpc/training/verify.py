@@ -138,7 +138,7 @@ class _Killer:
         self._left = list(zip(points, delays, strict=True))
         self.unsavable = ""
 
-    def started(self, training: Training, attempt: int) -> None:  # noqa: ARG002
+    def started(self, training: Training, attempt: int, timesteps: int) -> None:  # noqa: ARG002
         """Prepare the next kill."""
         if self._left:
             (child,) = [child for child in multiprocessing.active_children() if child.name == training.name]
@@ -165,6 +165,9 @@ class _Killer:
         """Hear whether it can be saved at all."""
         if sentence.startswith(CANNOT_BE_SAVED):
             self.unsavable = f"{training.name}: {sentence}"
+
+    def stopping(self, n_running: int, seconds: float) -> None:
+        """Hear of a Ctrl-C."""
 
 
 def _differences(first: Result, second: Result, *folders: Path) -> list[str]:

@@ -39,8 +39,9 @@ class StampingEnv(gymnasium.Wrapper):
     """An environment that leaves a file with the time when it first steps, and when a rollout has been learned from."""
 
     def __init__(self):
-        import rlhpc.training.registry  # noqa: F401, PLC0415  # registers what it wraps
+        from rlhpc.training import registry  # noqa: PLC0415
 
+        registry.is_registered(os.environ[ENV_ID])  # what it wraps is now
         super().__init__(gymnasium.make(os.environ[ENV_ID]))
         self._n_steps = 0
 

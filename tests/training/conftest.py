@@ -16,8 +16,8 @@ class Memory:
         self.events = []
         self.on_start = on_start
 
-    def started(self, training, attempt):
-        self.events.append(("started", training.name, attempt))
+    def started(self, training, attempt, timesteps):
+        self.events.append(("started", training.name, attempt, timesteps))
         self.on_start(training)
 
     def stored(self, training):
@@ -28,6 +28,9 @@ class Memory:
 
     def said(self, training, sentence):
         self.events.append(("said", training.name, sentence))
+
+    def stopping(self, n_running, seconds):
+        self.events.append(("stopping", n_running, seconds))
 
     def heard(self, kind):
         """List what was heard of one kind."""

@@ -109,7 +109,7 @@ def test_a_state_of_many_megabytes_is_compressed_and_read_whole(checkpoints, hea
 
 def test_a_snapshot_begins_with_what_a_person_can_read(checkpoints, header):
     first, second, _ = checkpoints.write(header(), dumper(STATE)).read_bytes().split(b"\n", 2)
-    assert first == b"rlhpc checkpoint 2"
+    assert first == b"rlhpc checkpoint 3"
     assert b'"env_id": "CartPole-v1"' in second
 
 
@@ -206,7 +206,7 @@ def test_a_damaged_header_is_told_without_reading_the_rest(two):
         DAMAGES[damage](two[0])
         with pytest.raises(DamagedCheckpointError, match="does not begin as a checkpoint does"):
             read_header(two[0])
-    two[0].write_bytes(b"rlhpc checkpoint 2\n{}\n")
+    two[0].write_bytes(b"rlhpc checkpoint 3\n{}\n")
     with pytest.raises(DamagedCheckpointError, match="its header cannot be read"):
         read_header(two[0])
 
@@ -287,7 +287,7 @@ def with_checksum(path, content):
 
 def test_the_format_of_another_version_is_refused(checkpoints, header):
     path = checkpoints.write(header(), dumper(STATE))
-    with_checksum(path, path.read_bytes()[:-32].replace(b"rlhpc checkpoint 2\n", b"rlhpc checkpoint 1\n"))
+    with_checksum(path, path.read_bytes()[:-32].replace(b"rlhpc checkpoint 3\n", b"rlhpc checkpoint 1\n"))
     for function in (read_header, verify):
         with pytest.raises(ForeignCheckpointError, match=r"has the format of another version of rlhpc\. Go back to"):
             function(path)

@@ -324,8 +324,10 @@ def test_callbacks_of_one_attempt_are_called_and_not_saved(tmp_path, make_traini
 
 
 def test_closing_closes_both_environments(make_training, monkeypatch):
-    agent = begin(make_training(), "cpu", "now")
+    training = make_training()
+    agent = begin(training, "cpu", "now")
     agent.model.set_logger(Logger(None, []))
+    evaluate(agent, training)
     closed = []
     for env in (agent.model.get_env(), agent.evaluation_env):
         monkeypatch.setattr(env, "close", lambda env=env: closed.append(env))
@@ -372,8 +374,10 @@ def test_the_evaluation_normalises_by_what_was_learned(tmp_path, make_training, 
 
 
 def test_an_evaluation_gives_the_score_of_each_episode(make_training):
-    agent = begin(make_training(), "cpu", "now")
-    scores = evaluate(agent, 5)
+    training = make_training(n_episodes=5)
+    agent = begin(training, "cpu", "now")
+    assert agent.evaluation_env is None  # until it is needed
+    scores = evaluate(agent, training)
     assert len(scores) == 5
     assert all(score == int(score) >= 1 for score in scores)  # CartPole pays 1 a step
 

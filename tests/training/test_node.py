@@ -364,6 +364,8 @@ def test_a_stop_saves_every_training_and_says_what_is_to_be_continued(tmp_path, 
     assert [attempts_of(store, training) for training in trainings] == [[(1, "stopped")], [(1, "stopped")], []]
     assert Checkpoints(store.folder(trainings[1])).timesteps() > 0
     assert memory.heard("failed") == []
+    ((n_running, seconds),) = memory.heard("stopping")
+    assert (n_running, 0 < seconds <= 20) == (2, True)
     assert multiprocessing.active_children() == []
     assert list(tmp_path.rglob(LEASE)) == []
 
@@ -716,7 +718,7 @@ def test_a_training_whose_result_has_no_place_is_not_trained_for_nothing(tmp_pat
     ((failed, reason),) = outcome.failed
     assert failed is trainings[0]
     assert f"'{path}' cannot be read" in reason
-    assert memory.heard("started") == [(trainings[1].name, 1)]
+    assert memory.heard("started") == [(trainings[1].name, 1, 0)]
 
 
 def test_a_training_whose_result_is_damaged_meanwhile_keeps_its_checkpoint_and_says_why(tmp_path, make_training, listen):
@@ -1006,7 +1008,7 @@ def test_an_attempt_is_recorded_before_another_supervisor_may_begin_the_next(
 def test_a_machine_that_starts_no_process_stops_the_supervisor_with_a_clear_error(tmp_path, make_training, listen, monkeypatch):
     store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
 
-    def refuse(_attempt):
+    def refuse(*_):
         raise ChildProcessError("no process can be started: EOFError")
 
     monkeypatch.setattr(node, "AttemptProcess", refuse)

@@ -12,11 +12,12 @@ FAILURES = ["[0/2] failed  b/X-v0/ppo/1: ValueError: x; trying again", "[2/2] fa
 
 
 def tell(progress):
-    progress.started(ONE, 1)
-    progress.started(TWO, 1)
+    progress.started(ONE, 1, 0)
+    progress.started(TWO, 1, 0)
     progress.failed(ONE, "ValueError: x", will_retry=True)
-    progress.started(ONE, 2)
+    progress.started(ONE, 2, 1_024)
     progress.stored(TWO)
+    progress.stopping(1, 299.6)
     progress.failed(ONE, "killed by SIGKILL", will_retry=False)
     progress.close()
 
@@ -33,8 +34,9 @@ def test_a_log_gets_a_plain_line_for_each_event_with_how_many_have_ended(capsys)
         "[0/2] started b/X-v0/ppo/1",
         "[0/2] started b/X-v0/ppo/2",
         FAILURES[0],
-        "[0/2] started b/X-v0/ppo/1 (attempt 2)",
+        "[0/2] started b/X-v0/ppo/1 (attempt 2, from its 1,024 agent steps)",
         "[1/2] stored  b/X-v0/ppo/2",
+        "[1/2] told to stop: 1 training saves, up to 300 s",
         FAILURES[1],
     ]
 
@@ -60,7 +62,11 @@ def test_a_terminal_gets_a_bar_and_lines_for_failures_only():
     os.close(terminal)
     assert (process.returncode, out) == (0, b"")
     lines = [line.strip() for line in re.split(r"[\r\n]", shown) if line.strip()]
-    assert [without_time(line) for line in lines if line.startswith("[")] == FAILURES
+    assert [without_time(line) for line in lines if line.startswith("[")] == [
+        FAILURES[0],
+        "[1/2] told to stop: 1 training saves, up to 300 s; Ctrl-C again kills what has not left",
+        FAILURES[1],
+    ]
     assert "2 of 2 trainings" in lines[-1]
 
 
@@ -69,8 +75,8 @@ def test_on_a_terminal_the_clock_goes_on_while_nothing_ends():
 import runpy, time
 test = runpy.run_path({__file__!r})
 progress = test["Progress"](2)
-progress.started(test["ONE"], 1)
-progress.started(test["TWO"], 1)
+progress.started(test["ONE"], 1, 0)
+progress.started(test["TWO"], 1, 0)
 time.sleep(2.5)
 progress.stored(test["ONE"])
 time.sleep(1.5)

@@ -143,7 +143,12 @@ def test_an_atari_game_without_screens_in_colour_is_refused():
 
 
 def test_what_shimmy_says_of_environments_that_it_cannot_register_leaves_standard_output_alone():
-    program = "import sys; sys.modules['labmaze'] = None; import rlhpc.training.registry"
+    program = """
+import sys
+sys.modules["labmaze"] = None
+from rlhpc.training.registry import is_registered
+assert is_registered("dm_control/pendulum-swingup-v0")
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "locomotion" in done.stderr
     assert done.stdout == ""

@@ -165,7 +165,7 @@ def test_an_agent_whose_weights_are_no_longer_finite_raises_where_it_acts_next(t
 
     def carry_out():
         learn(agent, total_timesteps, Saver(training, tmp_path, TrainSettings("test", "cpu"), 1, print), [])
-        evaluate(agent, 1)
+        evaluate(agent, training)
 
     with pytest.raises(ValueError, match="Expected parameter"):
         carry_out()

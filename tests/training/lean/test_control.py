@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from dm_control.rl.control import PhysicsError
 
+from rlhpc.training import registry
 from rlhpc.training.envs import make_vec
 from rlhpc.training.lean import control
 
 
 def task(env_id="dm_control/cartpole-balance-v0"):
+    assert registry.is_of_control_suite(env_id)  # and is registered by that
     return gymnasium.make(env_id).unwrapped
 
 
@@ -62,7 +64,7 @@ def test_what_is_no_task_of_the_suite_or_steps_in_a_way_of_its_own_does_not_fit(
 LOOK_UP = """
 import json, sys
 import rlhpc.training.registry
-import gymnasium
+import gymnasium, shimmy
 if sys.argv[1] == "ours":
     import rlhpc.training.lean.control
 env = gymnasium.make("dm_control/reacher-easy-v0")

@@ -1,37 +1,28 @@
-"""Simulators: how the state of an emulator or of a physics, which live outside Python, is saved and set."""
+"""DeepMind Control: how a physics, which lives outside Python, is made without what nobody sees, saved, and set."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
 
-import ale_py
 import gymnasium
 import mujoco
 import numpy as np
-from ale_py.env import AtariEnv
 from dm_control.mujoco import Physics
 from dm_control.suite import common
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
-from rlhpc.training.atari import Tape
+from rlhpc.training.reduction import Reduction
 
 _OF_TEXTURES = "tex_"  # how the arrays of a DeepMind Control model begin that are for rendering only
 _SKY = "./common/skybox.xml"
 _PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-
-# What pickle calls a reduction: how to make the object, with which arguments, its state, and who sets the state.
-Reduction = tuple[Any, ...]
-
-
-def bare(kind: Any) -> Any:
-    """Make an object without initialising it."""
-    return kind.__new__(kind)
 
 
 @contextlib.contextmanager
@@ -49,41 +40,13 @@ def without_sky() -> Iterator[None]:
         common.ASSETS[_SKY] = painted
 
 
-def reduce_atari(env: AtariEnv) -> Reduction:
-    """Save an Atari game: the emulator is made again, and set to the state that it was in."""
-    state = {name: value for name, value in vars(env).items() if name != "ale"}
-    arguments = (type(env), env._ezpickle_args, env._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would use them
-    return _new, arguments, (state, env.ale.cloneState(include_rng=True)), None, None, _set_atari
-
-
-def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return kind(*args, **kwargs)
-
-
-def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
-    attributes, emulator = state
-    vars(env).update(attributes)
-    env.ale.restoreState(emulator)
-
-
-def reduce_tape(tape: Tape) -> Reduction:
-    """Save what a game was played with, and what it came to by that."""
-    return bare, (type(tape),), (vars(tape), tape.state()), None, None, _set_tape
-
-
-def _set_tape(tape: Tape, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:
-    attributes, emulator = state
-    vars(tape).update(attributes)
-    tape.play_again(emulator)
-
-
-def specs_of_physics(env: Any) -> dict[int, EnvSpec]:
-    """Return what a physics in an environment of DeepMind Control can be made from, by its id; empty for any other."""
+def reductions(env: Any) -> dict[int, Callable[[], Reduction]]:
+    """Return how the physics of an environment of DeepMind Control is saved, by its id; empty for any other environment."""
     physics, spec = getattr(getattr(env, "_env", None), "physics", None), getattr(env, "spec", None)
-    return {id(physics): spec} if isinstance(physics, Physics) and spec is not None else {}
+    return {id(physics): partial(_reduce, physics, spec)} if isinstance(physics, Physics) and spec is not None else {}
 
 
-def reduce_physics(physics: Physics, spec: EnvSpec) -> Reduction:
+def _reduce(physics: Physics, spec: EnvSpec) -> Reduction:
     """Save a physics of DeepMind Control: made again from the environment's id, and set to the state that it was in."""
     return _fresh_physics, (spec,), _physics_state(physics), None, None, _set_physics
 

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from rlhpc.benchmarks import load_benchmarks
-from rlhpc.training import registry  # noqa: F401  # registers the tasks
-from rlhpc.training.simulators import without_sky
+from rlhpc.training import registry
+from rlhpc.training.physics import without_sky
 
 TASKS = [env.env_id for env in load_benchmarks(["dmc1m"])]
 OF_PICTURES = ("nbuffer", "ntexdata", "tex_adr", "tex_data", "tex_height", "tex_width")
 
 
 def model(env_id):
+    assert registry.is_of_control_suite(env_id)  # and is registered by that
     return gymnasium.make(env_id).unwrapped._env.physics.model.ptr
 
 
