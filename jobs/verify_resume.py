@@ -26,14 +26,15 @@ from rlhpc.config import read_values
 from rlhpc.errors import ConfigError, InputError
 from rlhpc.records import CUSTOM_BENCHMARK, Training
 from rlhpc.training import registry
-from rlhpc.training.algos import RANDOM, Algo, load_algos
+from rlhpc.training.algos import RANDOM, Algo, available, load_algos
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     built.add_argument("--env", required=True, metavar="ID", help="a Gymnasium id")
-    built.add_argument("--algo", required=True, metavar="NAME", help="a file in configs/algos, or the path of such a file")
+    algo = built.add_argument("--algo", required=True, metavar="NAME", help="a file in configs/algos, or the path of such a file")
+    command.complete(algo, lambda prefix: command.names_or_files(available(), prefix))
     built.add_argument("--timesteps", type=int, metavar="N", help="agent steps; default: enough for all kills")
     built.add_argument("--kills", type=int, default=3, metavar="N", help="how often it is killed")
     built.add_argument("--seed", type=int, default=111, help="of the training and of the kills")

@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -75,7 +75,7 @@ def thread_faults(args: argparse.Namespace) -> Iterator[str]:
         yield f"--threads {args.threads} is too small: give at least 1, or leave it out."
 
 
-def add_config(built: argparse.ArgumentParser, default: Path) -> None:
+def add_config(built: argparse.ArgumentParser, default: Path, choices: Callable[[], Mapping[str, Sequence[str]]] = dict) -> None:
     """Add ``--config FILE ...`` and ``key=value ...`` to a parser.
 
     Parameters
@@ -83,6 +83,8 @@ def add_config(built: argparse.ArgumentParser, default: Path) -> None:
     built : argparse.ArgumentParser
     default : Path
         The job's complete configuration; the files given are laid over it, left to right.
+    choices : callable
+        Returns the words that may stand behind ``key=``, of the keys that allow nothing else; called when Tab is pressed.
     """
     built.add_argument(
         "--config",
@@ -95,11 +97,28 @@ def add_config(built: argparse.ArgumentParser, default: Path) -> None:
     overrides = built.add_argument(
         "overrides", nargs="*", metavar="key=value", help="single values of the configuration, laid over the files"
     )
-    overrides.completer = lambda **_: _completions(default)  # type: ignore[attr-defined]  # argcomplete's way
+    complete(overrides, lambda prefix: _completions(default, choices, prefix))
 
 
-def _completions(default: Path) -> list[str]:
-    """Return the beginning of every ``key=value`` of a configuration."""
+def complete(argument: argparse.Action, words: Callable[[str], Iterable[str]]) -> None:
+    """Have Tab offer words for an argument; they are asked for what its user has typed of one."""
+    argument.completer = lambda prefix, **_: words(prefix)  # type: ignore[attr-defined]  # argcomplete's way
+
+
+def names_or_files(names: Iterable[str], prefix: str) -> Iterable[str]:
+    """Return names to complete; the files that go on as was typed, where no name does."""
+    if any(name.startswith(prefix) for name in names):
+        return names
+    from argcomplete.completers import FilesCompleter  # noqa: PLC0415  # by no other start
+
+    return FilesCompleter((".yaml", ".yml"))(prefix)
+
+
+def _completions(default: Path, choices: Callable[[], Mapping[str, Sequence[str]]], prefix: str) -> list[str]:
+    """Return the beginning of every ``key=value`` of a configuration; behind a key, the words that it allows."""
+    key, equals, _ = prefix.partition("=")
+    if equals:
+        return [f"{key}={word}" for word in choices().get(key, ())]
     import yaml  # noqa: PLC0415  # as argcomplete
 
     return [f"{key}=" for key in _keys(yaml.safe_load(default.read_text()))]

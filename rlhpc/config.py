@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +21,8 @@ from rlhpc.errors import ConfigError, nearest
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 COMMAND_LINE = "command line"
+# Type -> what is wanted, one and many.
+_WANTED = {int: ("a whole number", "whole numbers"), float: ("a number", "numbers"), str: ("a text", "texts")}
 # Word in a key's name -> what is written there, where somebody has written 2h or 8GB.
 _UNITS = {
     "min": "minutes, such as 120",
@@ -50,6 +53,7 @@ def load(schema: type[Schema], files: Sequence[Path], overrides: Sequence[str] =
     """
     merged = OmegaConf.structured(schema)
     faults: list[str] = []
+    wrong: list[str] = []
     for source, values in _sources(files, overrides, faults):
         for path, given in _leaves(values):
             value = _worded(schema, path, given)
@@ -57,12 +61,32 @@ def load(schema: type[Schema], files: Sequence[Path], overrides: Sequence[str] =
                 merged = OmegaConf.merge(merged, _nest(path, value))
             except (OmegaConfBaseException, TypeError) as error:  # TypeError: a list for a mapping, or the reverse
                 faults.append(_explain(source, path, value, error, schema))
+                wrong.append(".".join(path))
+    try:
+        made: Schema = OmegaConf.to_object(merged)  # type: ignore[assignment]  # OmegaConf promises no more than Any
+    except ConfigError as error:
+        if len(faults) > len(wrong):  # without a source that cannot be read, nobody knows the values
+            raise ConfigError(*faults) from error
+        told = tuple(f"{path}{end}" for path in wrong for end in (" ", ":"))  # a second fault would follow from the first
+        raise ConfigError(*faults, *(fault for fault in error.faults if not fault.startswith(told))) from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(*(faults or [f"configuration: {_first_line(error)}"])) from error
     if faults:
         raise ConfigError(*faults)
-    try:
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]  # OmegaConf promises no more than Any
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"configuration: {_first_line(error)}") from error
+    return made
+
+
+def choices(schema: type) -> dict[str, tuple[str, ...]]:
+    """Return the words that each key of a schema may have, of those keys that allow nothing else."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, wanted in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(wanted):
+            found |= {f"{key}.{inner}": words for inner, words in choices(wanted).items()}  # type: ignore[arg-type]  # a class
+        elif get_origin(wanted) is Literal:
+            found[key] = get_args(wanted)
+        elif wanted is bool:
+            found[key] = ("true", "false")
+    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -128,7 +152,7 @@ def _sources(files: Sequence[Path], overrides: Sequence[str], faults: list[str])
         try:
             yield str(file), OmegaConf.to_container(_parse(file))  # type: ignore[misc]  # a mapping, by _parse
         except ConfigError as error:
-            faults.extend(error.faults)
+            faults.append(str(error) if file.exists() else f"{error}{_meant(file)}")
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not (key and equals):
@@ -140,6 +164,15 @@ def _sources(files: Sequence[Path], overrides: Sequence[str], faults: list[str])
             faults.append(f"{COMMAND_LINE}: the value of '{override}' is not YAML; write lists as {key}=[a,b].")
             continue
         yield COMMAND_LINE, OmegaConf.to_container(parsed, resolve=False)  # type: ignore[misc]  # a mapping, by from_dotlist
+
+
+def _meant(file: Path) -> str:
+    """Ask whether a file of a similar name was meant, beside one that is not there or among those that we ship."""
+    found = {each.stem: each for folder in (CONFIGS / "clusters", CONFIGS, file.parent) for each in folder.glob("*.y*ml")}
+    close = [found[stem] for stem in difflib.get_close_matches(file.stem, found, n=1)]
+    here = Path.cwd()
+    names = [each.relative_to(here) if each.is_relative_to(here) else each for each in close]
+    return "".join(f" Did you mean '{name}'?" for name in names)
 
 
 def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -166,21 +199,51 @@ def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, s
         known = [str(key) for key in error.parent_node]
         return f"{where}: unknown key '{error.key}'. {nearest(str(error.key), known)}"
     wanted = _wanted(schema, path)
-    if get_origin(wanted) in (list, tuple) and not isinstance(value, list):
-        return f"{where} = {value!r} must be a list: {'.'.join(path)}=[a,b]."
-    if wanted is str and isinstance(value, list | None):
-        hint = f", such as {'.'.join(path)}={','.join(map(str, value))}" if value else ""
-        return f"{where} = {value!r} must be a text{hint}."
     if dataclasses.is_dataclass(wanted):
         keys = [field.name for field in dataclasses.fields(wanted)]
         return f"{where} = {value!r} must be a group of the keys {', '.join(keys)}. Set one: {'.'.join(path)}.{keys[0]}=..."
-    # OmegaConf 2.4.0 leaves this placeholder unfilled for items of a tuple
-    reason = _first_line(error).replace("'$VALUE' of type '$VALUE_TYPE'", "of an item")
-    items = value if isinstance(value, list) else [value]
-    hints = ["Write whole numbers as 1_000_000."] if any(isinstance(each, float) and each.is_integer() for each in items) else []
-    if isinstance(value, str) and wanted in (int, float):
-        hints += [f"Write a number of {_UNITS[word]}." for word in path[-1].split("_") if word in _UNITS]
-    return " ".join([f"{where} = {value!r}: {reason}.", *hints])
+    if get_origin(wanted) in (list, tuple) and not isinstance(value, list):
+        return f"{where} = {value!r} must be a list: {'.'.join(path)}=[a,b]."
+    if wanted is str and isinstance(value, list) and value:
+        return f"{where} = {value!r} must be a text, such as {'.'.join(path)}={','.join(map(str, value))}."
+    if get_origin(wanted) is tuple and (kind := get_args(wanted)[0]) in _WANTED:
+        odd = [each for each in value if not _is_a(kind, each)]
+        if odd:
+            told = f"{', '.join(map(repr, odd))} {'is' if len(odd) == 1 else 'are'} not"
+            return " ".join([f"{where} = {value!r} must be a list of {_WANTED[kind][1]}; {told}.", *_hints(kind, path, odd)])
+    told = _must_be(wanted, value)
+    reason = f" {told}" if told else f": {_first_line(error)}"
+    return " ".join([f"{where} = {value!r}{reason}.", *_hints(wanted, path, [value])])
+
+
+def _must_be(wanted: Any, value: Any) -> str:
+    """Say what a single value must be; blank where that cannot be told from its type."""
+    if get_origin(wanted) is Literal:
+        # YAML 1.1 reads these words as true and false, which is not what somebody wrote
+        read = f"; YAML reads {'on and yes as true' if value else 'off and no as false'}" if isinstance(value, bool) else ""
+        return f"must be one of {', '.join(get_args(wanted))}{read}"
+    if get_origin(wanted) is dict and not isinstance(value, Mapping):
+        return "must be of the form {key: value}"
+    if wanted is bool:
+        return "must be true or false"
+    return f"must be {_WANTED[wanted][0]}" if wanted in _WANTED else ""
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    """Tell whether OmegaConf takes a value for one of a type."""
+    try:
+        OmegaConf.merge(OmegaConf.structured(dataclasses.make_dataclass("One", [("value", kind)])), {"value": value})
+    except OmegaConfBaseException:
+        return False
+    return True
+
+
+def _hints(wanted: Any, path: tuple[str, ...], values: Sequence[Any]) -> Iterator[str]:
+    """Yield how to write what was perhaps meant."""
+    if wanted is int and any(isinstance(each, float) and each.is_integer() for each in values):
+        yield "Write whole numbers as 1_000_000."
+    if wanted in (int, float) and any(isinstance(each, str) for each in values):
+        yield from (f"Write a number of {_UNITS[word]}." for word in path[-1].split("_") if word in _UNITS)
 
 
 def _worded(schema: type, path: tuple[str, ...], value: Any) -> Any:

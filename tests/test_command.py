@@ -221,17 +221,18 @@ def test_a_failure_of_the_system_is_one_line_with_its_own_words(monkeypatch, cap
 
 COMPLETE = """
 eval "$("$1"/activate-global-python-argcomplete --dest=-)"
-COMP_WORDS=(python "$2" "$3"); COMP_CWORD=2; COMP_LINE="python $2 $3"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+COMP_WORDS=(python "$2" $4 "$3"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_LINE="${COMP_WORDS[*]}"
+COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
 _python_argcomplete_global python "$3" "$2" 2>/dev/null  # what it would set up for a real terminal
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def completed(job, word, root):
-    """Return what bash offers where its user has typed a word behind a job and pressed Tab."""
+def completed(job, word, root, before=""):
+    """Return what bash offers where its user has typed a word behind a job, and perhaps a flag, and pressed Tab."""
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    command = ["bash", "-c", COMPLETE, "bash", str(binaries), f"jobs/{job}.py", word]
+    command = ["bash", "-c", COMPLETE, "bash", str(binaries), f"jobs/{job}.py", word, before]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
@@ -244,3 +245,14 @@ def test_tab_completes_the_flags_of_every_job(job, root):
 def test_tab_completes_the_keys_of_a_configuration(root):
     assert completed("launch_training", "packing.a", root) == ["packing.affinity="]
     assert "envs=" in completed("launch_training", "env", root)
+
+
+def test_tab_completes_the_words_that_a_key_allows(root):
+    assert completed("launch_training", "device=", root) == ["auto", "cpu", "cuda"]  # bash takes = for the end of a word
+    assert completed("launch_training", "wandb.mode=off", root) == ["offline"]
+    assert completed("launch_training", "name=", root) == []
+
+
+def test_tab_completes_the_names_of_algorithms_and_files_where_no_name_begins_so(root):
+    assert completed("verify_resume", "ppo_", root, "--algo") == ["ppo_converged", "ppo_high_lr"]
+    assert completed("verify_resume", "configs/algos/dq", root, "--algo") == ["configs/algos/dqn.yaml"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from rlhpc.config import CONFIGS, load, read_yaml, to_yaml
+from rlhpc.config import CONFIGS, choices, load, read_yaml, to_yaml
 from rlhpc.errors import ConfigError
 
 JOB = Path(__file__).parents[1] / "jobs" / "launch_training.py"
@@ -116,20 +116,23 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("oven.degree=1", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
         ("oven={degree: 1}", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
         ("zzz.a.b=1", ["zzz.a.b: unknown key 'zzz'.", "Allowed: counts, flour_gb, minutes, name, notes, oven, salt, steps."]),
-        ("oven.degrees=hot", ["oven.degrees = 'hot'", "could not be converted to Integer"]),
-        ("oven.degrees=1.5", ["oven.degrees = 1.5", "could not be converted to Integer."]),
-        ("oven.degrees=true", ["oven.degrees = True", "could not be converted to Integer"]),
+        ("oven.degrees=hot", ["oven.degrees = 'hot' must be a whole number."]),
+        ("oven.degrees=1.5", ["oven.degrees = 1.5 must be a whole number."]),
+        ("oven.degrees=true", ["oven.degrees = True must be a whole number."]),
         ("oven.degrees=null", ["oven.degrees = None"]),
         ("oven=null", ["oven = None"]),
         ("name=", ["name = None must be a text."]),
         ("name=[0,1]", ["name = [0, 1] must be a text, such as name=0,1."]),
-        ("oven.mode=stove", ["oven.mode = 'stove'", "'fan', 'grill'"]),
-        ("oven.is_hot=maybe", ["oven.is_hot = 'maybe'", "bool"]),
-        ("salt=much", ["salt = 'much'", "Float"]),
-        ("counts=[1,a]", ["counts = [1, 'a']", "an item", "Integer"]),
-        ("steps=[a,null]", ["steps = ['a', None]"]),
-        ("minutes=2h", ["minutes = '2h'", "could not be converted to Integer. Write a number of minutes, such as 10."]),
-        ("flour_gb=4GB", ["flour_gb = '4GB'", "could not be converted to Float. Write a number of gigabytes, such as 4."]),
+        ("oven.mode=stove", ["oven.mode = 'stove' must be one of fan, grill."]),
+        ("oven.mode=off", ["oven.mode = False must be one of fan, grill; YAML reads off and no as false."]),
+        ("oven.is_hot=maybe", ["oven.is_hot = 'maybe' must be true or false."]),
+        ("salt=much", ["salt = 'much' must be a number."]),
+        ("counts=[1,a]", ["counts = [1, 'a'] must be a list of whole numbers; 'a' is not."]),
+        ("counts=[1.5,2,a]", ["counts = [1.5, 2, 'a'] must be a list of whole numbers; 1.5, 'a' are not."]),
+        ("notes=3", ["notes = 3 must be of the form {key: value}."]),
+        ("steps=[a,null]", ["steps = ['a', None] must be a list of texts; None is not."]),
+        ("minutes=2h", ["minutes = '2h'", "must be a whole number. Write a number of minutes, such as 10."]),
+        ("flour_gb=4GB", ["flour_gb = '4GB'", "must be a number. Write a number of gigabytes, such as 4."]),
         ("minutes=1e6", ["minutes = 1000000.0", "Write whole numbers as 1_000_000."]),
         ("name", ["'name' is not of the form key=value."]),
         ("=x", ["'=x' is not of the form key=value."]),
@@ -175,6 +178,26 @@ def test_all_faults_of_all_sources_are_told_at_once_with_their_source(write):
     assert told[3] == f"cannot read the file '{absent}': No such file or directory."
     assert told[4].startswith(f"'{c}' is not valid YAML")
     assert [fault.partition(":")[0] for fault in told[5:]] == ["command line", "command line"]
+
+
+def test_a_range_is_told_beside_a_wrong_type_and_not_of_the_same_key(write):
+    told = faults(overrides=["oven.degrees=hot", "salt=-1"])
+    assert told == ["command line: oven.degrees = 'hot' must be a whole number.", "salt = -1.0 must not be negative."]
+    assert len(faults(write("salt: -1"), ["salt=much"])) == 1
+    assert len(faults([*write("salt: -1"), Path("absent.yaml")])) == 1  # which might have set it right
+
+
+@pytest.mark.parametrize("name", ["demo.yml", "demo", "dmo.yaml"])
+def test_a_file_that_is_not_there_is_told_with_one_of_a_similar_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(CONFIGS.parent)
+    assert faults([Path(name)])[0].endswith(" Did you mean 'configs/demo.yaml'?")
+    (tmp_path / "demo.yaml").touch()
+    assert faults([tmp_path / name])[0].endswith(f" Did you mean '{tmp_path / 'demo.yaml'}'?")
+    assert "Did you mean" not in faults([tmp_path / "nothing_alike.yaml"])[0]
+
+
+def test_the_words_that_keys_allow_are_known():
+    assert choices(Recipe) == {"oven.mode": ("fan", "grill"), "oven.is_hot": ("true", "false")}
 
 
 def test_a_value_that_is_overridden_later_must_be_right_all_the_same(write):

@@ -14,7 +14,7 @@ from typing import Literal
 from rlhpc import command
 from rlhpc.cluster.array import SlurmConfig
 from rlhpc.cluster.image import ContainerConfig
-from rlhpc.config import CONFIGS, load
+from rlhpc.config import CONFIGS, choices, load
 from rlhpc.errors import ConfigError
 from rlhpc.results.store import Store
 from rlhpc.training import grid, plan
@@ -104,7 +104,7 @@ _FLAGS: dict[str, tuple[str, Callable[[str], int | str], str]] = {
 
 def add_flags(built: argparse.ArgumentParser) -> None:
     """Add ``--config``, ``key=value`` and the flags that are short for some keys to the parser of a job."""
-    command.add_config(built, DEFAULTS)
+    command.add_config(built, DEFAULTS, lambda: choices(LaunchConfig))
     for name, (_, kind, words) in _FLAGS.items():
         built.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N" if kind is int else "NAME", help=words)
 

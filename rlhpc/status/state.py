@@ -269,10 +269,13 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if queue.fault and was_submitted:
         return "in the queue or not, Slurm does not tell"
     if others:
-        return f"waiting for a place with {others}; launch again if that leaves it out"
+        return (
+            f"another launch of this grid is at work ({others}) and may come to it; should that end without it, run the command"
+            " of your launch again"
+        )
     if was_submitted:
         return "no longer in the queue: launch again"
-    return "not submitted: launch again"
+    return "not submitted: launch again" if queue.submitted_at else "no launch is at work on it: launch again"
 
 
 def _failure(attempts: Sequence[Mapping[str, Any]]) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,6 +17,7 @@ LINES_SHOWN = 10  # trainings, or reasons, of each kind
 _JOBS_SHOWN = 3
 _NAMES_SHOWN = 3
 _OLD_SECONDS = 10.0  # of Slurm's answer; then somebody who has just cancelled or submitted something may wonder
+AT_THE_LATEST = " at the latest"  # behind an end that a rule may bring about before
 _TRACEBACK_LINES = 3  # its last ones, which say what was raised and where
 
 
@@ -25,7 +27,8 @@ def describe(shown: Overview) -> str:
         str(shown.folder),
         f"{count(shown.total.n, 'training')}: {_counts(shown.total)}",
         *pace(shown),
-        slurm(shown.queue),
+        *slurm(shown.queue),
+        *next_step(shown),
         *faults(shown),
         "",
         *_table([*shown.groups, *([shown.total] if len(shown.groups) > 1 else [])], shown.at),
@@ -53,15 +56,23 @@ def pace(shown: Overview) -> Iterator[str]:
         yield f"{total.counts[State.RUNNING]:,} running: {total.steps_per_second:,.0f} steps/s together{ends}"
 
 
-def slurm(queue: Queue) -> str:
-    """Say what Slurm was asked."""
+def slurm(queue: Queue) -> Iterator[str]:
+    """Say what Slurm was asked; nothing of a grid that was never submitted to it."""
     if queue.fault:
         fault = " ".join(queue.fault.split())  # Slurm's own words may have several lines
-        return f"Slurm's queue is not known ({fault}); all else is as the files tell"
-    if queue.age_seconds is None:
-        return "Slurm was not asked: no record of a submission to it is here"
-    since = "; what was cancelled or submitted since is not seen yet" if queue.age_seconds > _OLD_SECONDS else ""
-    return f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago{since}"
+        yield f"Slurm's queue is not known ({fault}); all else is as the files tell"
+    elif queue.age_seconds is not None:
+        since = "; what was cancelled or submitted since is not seen yet" if queue.age_seconds > _OLD_SECONDS else ""
+        yield f"Slurm's queue as of {count(round(queue.age_seconds), 'second')} ago{since}"
+
+
+def next_step(shown: Overview) -> Iterator[str]:
+    """Say what comes next once every training is stored; nothing of a grid whose record proves nothing."""
+    total = shown.total
+    if total.n and total.counts[State.DONE] == total.n and not shown.grid_fault:
+        what, whose = ("the only training is", "its") if total.n == 1 else (f"all {total.n:,} trainings are", "their")
+        command = shlex.join(["python", "jobs/collect_scores.py", str(shown.folder)])
+        yield f"{what} stored; next, to collect {whose} scores: {command}"
 
 
 def faults(shown: Overview) -> list[str]:
@@ -103,7 +114,7 @@ def speed(group: Group, now: dt.datetime) -> list[str]:
     return [
         rate(group.steps_per_second),
         "?" if group.percent is None else f"{group.percent:.0f}",
-        "" if group.ends_at is None else _when(group.ends_at, now) + (" at the latest" if group.at_the_latest else ""),
+        "" if group.ends_at is None else _when(group.ends_at, now) + (AT_THE_LATEST if group.at_the_latest else ""),
     ]
 
 

@@ -26,8 +26,11 @@ def test_a_launch_elsewhere_is_named_as_one_that_lives_only_while_it_renews_its_
         hold(make_training(2), seconds_ago=seconds_ago, holder=holder)
         reasons += [each.reason for each in looker.look().trainings if each.name == WAITING]
     assert reasons == [
-        "not submitted: launch again",
-        "waiting for a place with process 77 on host n1; launch again if that leaves it out",
+        "no launch is at work on it: launch again",
+        (
+            "another launch of this grid is at work (process 77 on host n1) and may come to it; should that end without it, run"
+            " the command of your launch again"
+        ),
     ]
 
 

@@ -79,8 +79,8 @@ def test_the_first_lines_say_the_most(show, running, now):
     assert "Slurm's queue as of 3 seconds ago" in describe(show(queue=Queue(age_seconds=3.4))).splitlines()
 
 
-def test_that_slurm_was_not_asked_or_did_not_answer_is_one_line(show):
-    assert "Slurm was not asked: no record of a submission to it is here" in describe(show())
+def test_a_slurm_that_did_not_answer_is_one_line_and_one_that_was_not_asked_is_none(show):
+    assert "Slurm" not in describe(show(at_rest(1, State.WAITING)))
     fault = describe(show(queue=Queue(fault="'squeue' is not on PATH")))
     assert "Slurm's queue is not known ('squeue' is not on PATH); all else is as the files tell" in fault.splitlines()
 
@@ -90,9 +90,19 @@ def test_what_slurm_says_in_several_lines_is_said_in_one(show):
     assert "Slurm's queue is not known ('squeue' failed: slurm_load_jobs error: Unable to contact); all else" in text
 
 
+def test_once_all_is_stored_the_next_command_is_told_and_not_before_nor_of_a_grid_without_a_record(show):
+    done = [at_rest(seed, State.DONE) for seed in range(3)]
+    line = "all 3 trainings are stored; next, to collect their scores: python jobs/collect_scores.py logs/mine"
+    assert describe(show(*done)).splitlines()[2] == line
+    assert "the only training is stored; next" in describe(show(done[0]))
+    for others in ((*done, at_rest(9, State.FAILED, "boom")), ()):
+        assert "next" not in describe(show(*others))
+    assert "next" not in describe(show(*done, grid_fault="'grid.json' is missing"))
+
+
 def test_the_table_has_a_row_a_kind_and_a_total(show, running):
     shown = show(running(1), running(2, algo="ppo_converged", may_end_early=True), at_rest(3, State.FAILED, "boom"))
-    table = describe(shown).splitlines()[5:9]
+    table = describe(shown).splitlines()[4:8]
     assert table[0].split() == ["benchmark", "algorithm", "done", "running", "failed", "steps/s", "%", "ends"]
     assert table[1].split()[:7] == ["bench", "ppo", "0/2", "1", "1", "100", "50"]
     assert table[2].endswith(" at the latest")
@@ -130,8 +140,8 @@ def test_the_time_zone_is_said_once_and_only_beside_a_time(show, running, now):
 def test_a_question_mark_is_explained_below_the_table_where_there_is_one(show, running):
     starting = TrainingStatus("bench/X-v0/a2c/1", State.RUNNING, "starting", Path("/l"))
     lines = describe(show(running(1), starting)).splitlines()
-    assert lines[6].split() == ["bench", "a2c", "0/1", "1", "?", "?"]
-    assert lines[9].startswith("?: not known in the first minute")
+    assert lines[5].split() == ["bench", "a2c", "0/1", "1", "?", "?"]
+    assert lines[8].startswith("?: not known in the first minute")
     assert "?" not in describe(show(running(1)))
 
 
@@ -189,4 +199,4 @@ def test_an_end_on_another_day_says_which(show, running, now):
 
 def test_a_fault_of_the_grid_or_of_its_folder_is_told(show):
     shown = dataclasses.replace(show(grid_fault="'grid.json' is missing"), folder_fault="the folder cannot be read just now")
-    assert describe(shown).splitlines()[3:5] == ["the folder cannot be read just now", "'grid.json' is missing"]
+    assert describe(shown).splitlines()[2:4] == ["the folder cannot be read just now", "'grid.json' is missing"]

@@ -159,7 +159,8 @@ def test_one_that_was_requeued_keeps_its_progress(state, queue, make_progress):
 
 def test_one_that_was_never_submitted_says_what_to_do(state, queue):
     found = state(has_begun=False)
-    assert (found.state, found.reason) == (State.WAITING, "not submitted: launch again")
+    assert (found.state, found.reason) == (State.WAITING, "no launch is at work on it: launch again")
+    assert state(Queue(submitted_at={"another": "x"}), has_begun=False).reason == "not submitted: launch again"
     assert state(queue(), has_begun=False).reason == "no longer in the queue: launch again"
 
 
@@ -170,7 +171,10 @@ def test_where_slurm_does_not_answer_nothing_is_claimed_of_the_queue(state):
 
 def test_another_launch_that_lives_may_have_it(state):
     found = state(has_begun=False, others="process 7 on host here")
-    assert found.reason == "waiting for a place with process 7 on host here; launch again if that leaves it out"
+    assert found.reason == (
+        "another launch of this grid is at work (process 7 on host here) and may come to it; should that end without it, run the"
+        " command of your launch again"
+    )
 
 
 # --- stopped and failed
@@ -179,19 +183,19 @@ def test_another_launch_that_lives_may_have_it(state):
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"checkpoint": 400}, "to go on from a checkpoint; not submitted: launch again"),
-        ({}, "no checkpoint is there, to begin anew; not submitted: launch again"),
+        ({"checkpoint": 400}, "to go on from a checkpoint; no launch is at work on it: launch again"),
+        ({}, "no checkpoint is there, to begin anew; no launch is at work on it: launch again"),
         (
             {"checkpoint": 400, "attempts": [{"reason": "stopped, to be continued", "kind": "stopped", "forgiven": True}]},
-            "to go on from a checkpoint; not submitted: launch again",
+            "to go on from a checkpoint; no launch is at work on it: launch again",
         ),
         (
             {"checkpoint": 400, "attempts": [{"reason": "killed by SIGKILL", "kind": "killed", "forgiven": True}]},
-            "killed by SIGKILL; to go on from a checkpoint; not submitted: launch again",
+            "killed by SIGKILL; to go on from a checkpoint; no launch is at work on it: launch again",
         ),
         (
             {"attempts": [{**FAILED, "kind": "exception", "will_retry": True}]},
-            "ValueError: boom; no checkpoint is there, to begin anew; not submitted: launch again",
+            "ValueError: boom; no checkpoint is there, to begin anew; no launch is at work on it: launch again",
         ),
     ],
 )

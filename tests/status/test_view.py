@@ -1,6 +1,7 @@
 """The view on a terminal: what needs a look first, all of it within the terminal's size, and readable without colours."""
 
 import dataclasses
+import datetime as dt
 import io
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from rlhpc.status.overview import overview
 from rlhpc.status.state import Failure, Queue, State, TrainingStatus
-from rlhpc.status.view import cells, share, terminal, view
+from rlhpc.status.view import cells, share, shortened, terminal, view
 
 SIZES = [(200, 60), (120, 40), (80, 24), (60, 14), (40, 8)]
 
@@ -111,6 +112,80 @@ def test_where_there_are_no_lines_to_draw_with_letters_do(busy, encoding):
     assert "###" in "\n".join(painted(busy, encoding=encoding))
 
 
+@pytest.fixture
+def long(make_overview, make_progress, now, tmp_path):
+    """A grid of long names: on nodes of long names, with trainings of each state, one of which says much."""
+    told = make_progress(host="gpunode-a100-017.cluster.example.edu", job="1234567_3", may_end_early=True)
+
+    def make(state, seed, algo="recurrent_ppo_of_a_long_name", reason=""):
+        name = f"atari100k/MsPacmanNoFrameskip-v4/{algo}/{seed}"
+        fields = {"progress": told, "steps_per_second": 12_345.0, "percent": 50.0, "ends_at": now + dt.timedelta(days=1)}
+        return TrainingStatus(name, state, reason, tmp_path, **(fields if state is State.RUNNING else {}))
+
+    why = "ValueError: the environment returned an observation of another shape; to do: mend it and launch again"
+    states = [make(state, seed, reason=why) for seed, state in enumerate(State)]
+    return make_overview(*states, *(make(State.DONE, seed, "ppo") for seed in range(100)))
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (60, "benchmark algorithm done run wait fail"),
+        (80, "benchmark algorithm done run wait fail % ends"),
+        (120, "benchmark algorithm done run silent wait stop fail damaged steps/s % ends"),
+        (160, "benchmark algorithm done running silent waiting stopped failed damaged steps/s % ends"),
+    ],
+)
+def test_where_there_is_little_room_whole_columns_are_left_out_and_names_stay_readable(long, width, names):
+    lines = painted(long, width, 60)
+    heading = next(line for line in lines if line.startswith("benchmark"))
+    assert heading.split() == names.split()
+    rows = [line for line in lines if line.startswith("atari100k  ")]
+    assert [row.split()[1] for row in rows][1] == "ppo"
+    begin, _, end = rows[0].split()[1].partition("\u2026")
+    assert "recurrent_ppo_of_a_long_name".startswith(begin)
+    assert begin.startswith("recurr")
+    assert end == "" or end.endswith("g_name")
+    assert "1/7" in rows[0]
+    assert "100/100" in rows[1]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_to_be_done_is_told_to_its_end_in_as_many_lines_as_it_takes(long, width):
+    told = " ".join(" ".join(line.split()) for line in painted(long, width, 60))
+    (*_, row) = told.partition("To look at")
+    assert "mend it" in row.partition("Trainings")[0]
+    assert "launch again" in row.partition("Trainings")[0]
+    counted = told.partition("To look at")[0]
+    assert all(f"1 {state}" in counted for state in State if state is not State.DONE)
+
+
+@pytest.mark.parametrize(
+    ("width", "node"), [(60, "gpunode-a100\u20265.example.edu"), (120, "gpunode-a100-017.cluster.example.edu")]
+)
+def test_nodes_are_told_with_how_much_runs_there_whatever_the_width(long, width, node):
+    (row,) = [line.split() for line in painted(long, width, 60) if line.startswith("gpunode")]
+    assert row[1:] == ["1", "1234567_3", "1", "12,345"]
+    assert row[0][:8] == node[:8]
+    assert len(row[0]) >= 20
+
+
+@given(st.text("abc", max_size=30), st.integers(1, 30), st.sampled_from(["...", "\u2026"]))
+def test_a_text_that_is_cut_keeps_both_ends_within_its_width(whole, width, dots):
+    cut = shortened(whole, width, dots)
+    assert len(cut) == min(len(whole), width)
+    if len(whole) > width >= len(dots) + 2:
+        assert (cut[0], cut[-1]) == (whole[0], whole[-1])
+
+
+def test_a_row_that_is_too_long_for_the_room_is_counted_and_not_broken_off(long):
+    lines = painted(long, 60, 34)
+    heading = lines.index(next(line for line in lines if line.startswith("To look at")))
+    shown = lines[heading + 2 : lines.index("", heading)]
+    assert shown[-1].endswith("more; make the window higher")
+    assert "launch again" in shown[-2]
+
+
 def test_a_grid_of_nothing_is_shown_too(make_overview):
     assert "0 trainings" in painted(make_overview())[0]
 
@@ -118,6 +193,8 @@ def test_a_grid_of_nothing_is_shown_too(make_overview):
 def test_a_grid_that_is_done_has_no_headings_of_what_is_not_there(make_overview, make_status):
     told = "\n".join(painted(make_overview(make_status(State.DONE, 1))))
     assert "100 % done" in told
+    assert "the only training is stored; next, to collect its scores: python jobs/collect_scores.py" in " ".join(told.split())
+    assert "Slurm" not in told
     assert "To look at" not in told
     assert "Where they run" not in told
 
