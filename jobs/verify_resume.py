@@ -76,8 +76,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _training(args: argparse.Namespace) -> Training:
     """Make the training that the command line describes, and refuse what is wrong with it."""
-    from rlhpc.training import machine, verify  # noqa: PLC0415
-    from rlhpc.training.model import refuse_faults  # noqa: PLC0415
+    from rlhpc.training import machine, verify  # noqa: PLC0415  # torch takes seconds
+    from rlhpc.training.model import refuse_faults  # noqa: PLC0415  # torch takes seconds
 
     changes = read_values(args.overrides)
     faults = registry.unknown_ids([args.env])

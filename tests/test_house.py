@@ -2,10 +2,13 @@
 
 import ast
 import graphlib
+import io
+import re
 import runpy
 import shlex
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -249,3 +252,30 @@ def test_a_wrong_example_would_be_noticed(parse):
     with pytest.raises(SystemExit) as ended:
         parse("jobs/launch_training.py", "--dry-rnu")
     assert ended.value.code == 2
+
+
+# --- suppressions ----------------------------------------------------------------------------------------------------------
+
+SUPPRESSION = re.compile(r"# *(noqa\b:? ?[A-Z0-9, ]*|type: ignore(\[[a-z, -]+\])?|fmt: \w+|pragma: [a-z ]+)")
+
+
+def unexplained(text):
+    """List the comments that silence a check without a reason behind it on the same line."""
+    comments = [
+        (token.start[0], token.string)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string)
+    ]
+    return [f"{line}: {comment}" for line, comment in comments if not SUPPRESSION.sub("", comment).strip(" #")]
+
+
+def test_whatever_silences_a_check_says_why_on_its_line():
+    assert [f"{path.relative_to(ROOT)}:{found}" for path in MODULES for found in unexplained(path.read_text())] == []
+
+
+def test_a_suppression_without_a_reason_would_be_noticed():
+    assert unexplained("x = 1  # noqa: E501\ny = 2  # type: ignore[misc]  # noqa: E501\n") == [
+        "1: # noqa: E501",
+        "2: # type: ignore[misc]  # noqa: E501",
+    ]
+    assert unexplained('x = 1  # noqa: E501  # a table\ny = "# noqa: E501"\n') == []

@@ -12,11 +12,11 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 _SHARED = {
     "9p", "afs", "auristorfs", "beegfs", "bgfs", "ceph", "cifs", "coda", "cvmfs", "gfs2", "gpfs", "lustre", "ncpfs",
     "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "smb3", "smbfs", "virtiofs", "vboxsf", "wekafs",
-}  # fmt: skip
+}  # fmt: skip  # a name a line would be a page
 _SHARED_FUSE = {
     "beegfs", "beegfs-ondemand", "ceph", "ceph-fuse", "curvefs", "gcsfuse", "glusterfs", "juicefs", "moosefs", "mfs", "nfs",
     "orangefs", "quobyte", "s3fs", "saunafs", "seaweedfs", "sshfs", "vast", "wekafs",
-}  # fmt: skip
+}  # fmt: skip  # a name a line would be a page
 _ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks in the paths of mountinfo, proc(5)
 
 

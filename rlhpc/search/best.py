@@ -94,7 +94,7 @@ class Best:
     front_cv_mse: Floats
 
 
-def find(  # noqa: PLR0913 - all that a search may vary
+def find(  # noqa: PLR0913  # all that a search may vary
     problem: Problem,
     settings: Settings,
     subset_size: int,

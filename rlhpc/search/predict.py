@@ -90,7 +90,7 @@ def choose_fit(predictor: Predictor, given: Mapping[str, object]) -> SubsetFit |
     return min((fit for fit in parts if given.keys() >= {*fit.subset}), key=lambda fit: fit.cv_mse, default=None)
 
 
-def predict_log(  # noqa: PLR0913 - what it is predicted from, and how
+def predict_log(  # noqa: PLR0913  # what it is predicted from, and how
     predictor: Predictor,
     fit: SubsetFit,
     logs: Mapping[str, float],

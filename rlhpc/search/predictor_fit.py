@@ -25,7 +25,7 @@ MIN_RIVALS = 4  # residuals, of which the largest bounds the next one in four of
 MAX_ALL_PARTS = 6  # environments of a subset of which all parts are fitted: 62 of them
 
 
-def make_predictor(  # noqa: PLR0913 - what is told about the scores are keywords
+def make_predictor(  # noqa: PLR0913  # what is told about the scores are keywords
     problem: Problem,
     settings: Settings,
     subset: Sequence[int],

@@ -50,7 +50,7 @@ class Fit:
     n_algos: Ints
 
 
-def make_rules(  # noqa: PLR0913 - the rules are keywords
+def make_rules(  # noqa: PLR0913  # the rules are keywords
     n_algos: int,
     *,
     n_folds: int = N_FOLDS,
@@ -67,7 +67,7 @@ def make_rules(  # noqa: PLR0913 - the rules are keywords
     return Rules(fold_of, min(n_folds, n_algos), drawn, in_sample, fit_intercept, float(ridge))
 
 
-def cv_mse(  # noqa: PLR0913 - the rules are keywords
+def cv_mse(  # noqa: PLR0913  # the rules are keywords
     X: Floats,
     y: Floats,
     subsets: Ints,

@@ -80,7 +80,7 @@ def _range(problem: Problem, settings: Settings, subset_size: int, shard_index: 
     return shard_range(shard_index, n_shards, candidates(problem, settings, subset_size).n_subsets)
 
 
-def search_shard(  # noqa: PLR0913 - what to search, which part, and how
+def search_shard(  # noqa: PLR0913  # what to search, which part, and how
     problem: Problem,
     settings: Settings,
     shard_index: int = 0,

@@ -66,7 +66,8 @@ class Tape:
             again.step(action)
         game.ale = again.ale
         if pickle.dumps(self.state()) != pickle.dumps(state):
-            raise RuntimeError(f"'{game._game}', played again, comes to another state than before; is it another emulator?")  # noqa: SLF001
+            name = game._game  # noqa: SLF001  # not told otherwise
+            raise RuntimeError(f"'{name}', played again, comes to another state than before; is it another emulator?")
 
 
 class Recorder(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):

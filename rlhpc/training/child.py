@@ -89,9 +89,8 @@ def carry_out(attempt: Attempt, supervisor: Connection) -> None:
 
 def _train(attempt: Attempt, folder: Path, supervisor: Connection) -> None:
     """Train, and store the result; leave if told to stop."""
-    # The forkserver has them; a supervisor needs no torch.
-    from rlhpc.training.saving import Saver, Stopped  # noqa: PLC0415
-    from rlhpc.training.train import train  # noqa: PLC0415
+    from rlhpc.training.saving import Saver, Stopped  # noqa: PLC0415  # the forkserver has it; a supervisor needs no torch
+    from rlhpc.training.train import train  # noqa: PLC0415  # likewise
 
     def say(sentence: str) -> None:
         print(sentence, flush=True)

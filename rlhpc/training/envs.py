@@ -27,7 +27,7 @@ from rlhpc.training.lean import atari as lean_atari
 from rlhpc.training.lean.atari import LeanAtari
 
 
-def make_vec(  # noqa: PLR0913
+def make_vec(  # noqa: PLR0913  # how to make one are keywords
     env_id: str, hyperparameters: Mapping[str, Any], *, n_envs: int, seed: int, training: bool, may_be_lean: bool = True
 ) -> VecEnv:
     """Make the vector environment of an agent, in this process.

@@ -126,7 +126,7 @@ def learn(learner: Learner, total_timesteps: int, saver: Saver, others: Sequence
         saver.at_boundary(learner, may_be_long=_will_evaluate(learner))
         return collect_rollouts(*args, **kwargs)
 
-    model.collect_rollouts = save_and_collect  # type: ignore[attr-defined]
+    model.collect_rollouts = save_and_collect  # type: ignore[attr-defined]  # as above
     updates.trim(model)
     if learner.is_fast:
         updates.round_otherwise(model)

@@ -56,7 +56,7 @@ def device_kind(wanted: str) -> str:
 def _why_no_gpu() -> Exception | None:
     """Return what torch says when it is to use a GPU: after a neighbour's fault, it may be MPS that takes no clients yet."""
     try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # torch's
     except (AssertionError, RuntimeError) as error:
         return error
     return None

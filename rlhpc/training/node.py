@@ -72,7 +72,7 @@ class _Child:
     places: list[Place]  # that become free with its end; several for one that runs alone
 
 
-def supervise(  # noqa: PLR0913
+def supervise(  # noqa: PLR0913  # what to do, where, and how it is told
     trainings: Iterable[Training],
     free: Sequence[Place],
     store: Store,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import gc
 import inspect
 
-import sb3_contrib  # noqa: F401
+import sb3_contrib  # noqa: F401  # to be there
 from torch.optim import Optimizer
 
-import rlhpc.training.train  # noqa: F401
+import rlhpc.training.train  # noqa: F401  # to be there
 
 # These methods import torch's compiler, which takes a second, to tell it to leave them alone; nothing here is compiled.
 for _method in (Optimizer.add_param_group, Optimizer.load_state_dict, Optimizer.state_dict, Optimizer.zero_grad):

@@ -74,7 +74,7 @@ def dump(state: Any, stream: BinaryIO) -> None:
         pickler = _Pickler(stream)
         pickler.dump((state, _random_states()))
         for rows in pickler.rows:
-            for piece in rows.pieces():  # noqa: FURB122 - streams of Zstandard have no writelines
+            for piece in rows.pieces():  # noqa: FURB122  # streams of Zstandard have no writelines
                 stream.write(piece)
     except (OSError, MemoryError):
         raise
@@ -257,11 +257,11 @@ def _reduce_callback(callback: BaseCallback) -> Reduction:
 
 def _reduce_lstm(module: torch.nn.RNNBase) -> Reduction:
     """Save an LSTM as it wants to be saved, and lay its weights in one piece again, which a GPU wants."""
-    return bare, (type(module),), module.__getstate__(), None, None, _set_lstm  # type: ignore[no-untyped-call]
+    return bare, (type(module),), module.__getstate__(), None, None, _set_lstm  # type: ignore[no-untyped-call]  # torch's
 
 
 def _set_lstm(module: torch.nn.RNNBase, state: Mapping[str, Any]) -> None:
-    module.__setstate__(dict(state))  # type: ignore[no-untyped-call]
+    module.__setstate__(dict(state))  # type: ignore[no-untyped-call]  # torch's
     module.flatten_parameters()
 
 
@@ -289,13 +289,13 @@ def _random_states() -> dict[str, Any]:
         "python": random.getstate(),
         "numpy": np.random.get_state(),  # noqa: NPY002  # SB3 draws from it
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]  # torch's
     }
 
 
 def _set_random_states(states: Mapping[str, Any]) -> None:
     random.setstate(states["python"])
-    np.random.set_state(states["numpy"])  # noqa: NPY002
+    np.random.set_state(states["numpy"])  # noqa: NPY002  # as above
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])

@@ -36,7 +36,7 @@ def trim(model: BaseAlgorithm) -> None:
     finite numbers: where a rollout or an evaluation acts next, the same is asked again, and raises as in SB3.
     """
     _parameters[model.policy] = list(Module.parameters(model.policy))
-    BasePolicy.parameters = _parameters_listed_once  # type: ignore[method-assign, assignment]
+    BasePolicy.parameters = _parameters_listed_once  # type: ignore[method-assign, assignment]  # on purpose
     for optimizer in optimizers(model):
         _step_all_at_once(optimizer)
         if not optimizer.defaults.get("differentiable"):
@@ -97,9 +97,9 @@ def _work_without_hooks(kind: type[Optimizer]) -> None:
     """Have the optimizers of a class work without torch's profiler, hooks and compiler, which nobody here uses."""
     step = kind.step
     if getattr(step, "hooked", False):
-        kind.step = torch.no_grad()(inspect.unwrap(step))  # type: ignore[method-assign]
+        kind.step = torch.no_grad()(inspect.unwrap(step))  # type: ignore[method-assign]  # on purpose
         kind.step.hooked = True  # type: ignore[attr-defined]  # so that torch does not do it again
-        kind.zero_grad = _zero_grad  # type: ignore[method-assign]
+        kind.zero_grad = _zero_grad  # type: ignore[method-assign]  # on purpose
 
 
 def _zero_grad(self: Optimizer, set_to_none: bool = True) -> None:

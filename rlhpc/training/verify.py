@@ -138,7 +138,7 @@ class _Killer:
         self._left = list(zip(points, delays, strict=True))
         self.unsavable = ""
 
-    def started(self, training: Training, attempt: int, timesteps: int) -> None:  # noqa: ARG002
+    def started(self, training: Training, attempt: int, timesteps: int) -> None:  # noqa: ARG002  # a listener's
         """Prepare the next kill."""
         if self._left:
             (child,) = [child for child in multiprocessing.active_children() if child.name == training.name]

@@ -57,14 +57,14 @@ def cache_folder() -> Path | None:
 
     ``NUMBA_CACHE_DIR`` and ``XDG_CACHE_HOME`` choose another.
     """
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises without a home
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # Path's raises without a home
     roots = [Path(home, "rlhpc"), Path(tempfile.gettempdir(), f"rlhpc-{os.getuid()}")]
     if os.environ.get("NUMBA_CACHE_DIR"):
         roots.insert(0, Path(os.environ["NUMBA_CACHE_DIR"]))
     return next((folder for root in roots if _is_private(root) and _is_private(folder := root / _key())), None)
 
 
-class _Told(event.Listener):  # type: ignore[misc] # numba has no types that help
+class _Told(event.Listener):  # type: ignore[misc]  # numba has no types that help
     """Tells the user, once, that compilation takes a while; only where something is compiled."""
 
     def __init__(self) -> None:
@@ -82,13 +82,13 @@ class _Told(event.Listener):  # type: ignore[misc] # numba has no types that hel
         pass
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):  # type: ignore[misc]  # numba has no types
     """Numba's cache, of which neither damage nor a full disk ends a search: what cannot be kept is compiled again."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # noqa: BLE001 - a damaged pickle raises anything
+        except Exception:  # noqa: BLE001  # a damaged pickle raises anything
             with contextlib.suppress(OSError):
                 self.flush()
             return None
@@ -112,5 +112,5 @@ def compiled(function: Function) -> Function:
     """
     made = numba.njit(error_model="numpy", nogil=True, _nrt=False)(function)
     if FOLDER:
-        made._cache = _Cache(function)  # noqa: SLF001 - as its `enable_caching` does
+        made._cache = _Cache(function)  # noqa: SLF001  # as its `enable_caching` does
     return cast("Function", made)

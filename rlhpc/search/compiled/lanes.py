@@ -25,7 +25,7 @@ _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _Built = tuple[Any, Callable[..., Any]]  # a signature, and what writes the instructions
 
 
-class _Lanes(types.Type):  # type: ignore[misc] # numba has no types
+class _Lanes(types.Type):  # type: ignore[misc]  # numba has no types
     def __init__(self) -> None:
         super().__init__(name=f"Lanes({LANES})")
 
@@ -48,7 +48,7 @@ def aligned(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 @register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # numba has no types
     def __init__(self, manager: Any, numba_type: Any) -> None:
         super().__init__(manager, numba_type, _VECTOR)
 
@@ -177,9 +177,9 @@ def _define(operation: Any, instruction: str) -> None:
         return _LANES(_LANES, _LANES), build
 
     @overload(operation)
-    def choose(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba compares it with the lambda
+    def choose(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # numba compares it with the lambda
         if isinstance(a, _Lanes) and isinstance(b, _Lanes):
-            return lambda a, b: apply(a, b)  # noqa: PLW0108 - numba wants a function of Python's
+            return lambda a, b: apply(a, b)  # noqa: PLW0108  # numba wants a function of Python's
         return None
 
 

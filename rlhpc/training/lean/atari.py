@@ -34,7 +34,7 @@ def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[AtariEnv]:
     return (
         type(env) is AtariEnv
         and env._obs_type == "rgb"  # noqa: SLF001  # not told otherwise
-        and env._frameskip == 1  # noqa: SLF001
+        and env._frameskip == 1  # noqa: SLF001  # not told otherwise
         and not env.continuous
         and not env.sound_obs
     )
@@ -48,11 +48,11 @@ def loaded_with(seed: int) -> Iterator[None]:
     def seed_all(self: AtariEnv, given: int | None = None) -> tuple[int, int]:
         return seed_game(self, seed if given is None else given)
 
-    AtariEnv.seed_game = seed_all  # type: ignore[method-assign, assignment]
+    AtariEnv.seed_game = seed_all  # type: ignore[method-assign, assignment]  # on purpose
     try:
         yield
     finally:
-        AtariEnv.seed_game = seed_game  # type: ignore[method-assign]
+        AtariEnv.seed_game = seed_game  # type: ignore[method-assign]  # as it was
 
 
 class Game:

@@ -68,7 +68,9 @@ _look_names_up_directly()
 def fits(env: gymnasium.Env[Any, Any]) -> TypeGuard[DmControlCompatibilityV0[Any]]:
     """Tell whether a bare environment is a task that is stepped here: of the suite, with named observations."""
     control: Any = getattr(env, "_env", None)
-    if type(env) is not DmControlCompatibilityV0 or type(control) is not Environment or control._flat_observation:  # noqa: SLF001
+    if type(env) is not DmControlCompatibilityV0 or type(control) is not Environment:
+        return False
+    if control._flat_observation:  # noqa: SLF001  # not told otherwise
         return False
     physics = type(control.physics)
     return isinstance(env.observation_space, Dict) and all(
@@ -141,16 +143,16 @@ def _step(control: Any, action: NDArray[Any]) -> tuple[Mapping[str, Any], float,
     _advance(physics, control._n_sub_steps)  # noqa: SLF001  # not told otherwise, here and below
     task.after_step(physics)
     reward, observation = task.get_reward(physics), task.get_observation(physics)
-    control._step_count += 1  # noqa: SLF001
-    discount = 1.0 if control._step_count >= control._step_limit else task.get_termination(physics)  # noqa: SLF001
+    control._step_count += 1  # noqa: SLF001  # this and the next stand for its own `step`
+    discount = 1.0 if control._step_count >= control._step_limit else task.get_termination(physics)  # noqa: SLF001  # as above
     if discount is not None:
-        control._reset_next_step = True  # noqa: SLF001
+        control._reset_next_step = True  # noqa: SLF001  # as above
     return observation, float(reward or 0), discount
 
 
 def _advance(physics: Physics, n_steps: int) -> None:
     """Advance a physics as its own `step` does, which spends half of its time on looking whether MuJoCo has warned."""
-    warnings = physics._warnings  # noqa: SLF001
+    warnings = physics._warnings  # noqa: SLF001  # as its own `check_invalid_state`
     before = warnings.tobytes()
     model, data = physics.model.ptr, physics.data.ptr
     if not physics.legacy_step:

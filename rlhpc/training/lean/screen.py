@@ -50,7 +50,8 @@ def _greys() -> Frame:
     """Return the grey of every pair of colours laid over each other, shape (65536,): at ``256 * one + other``."""
     colours = np.zeros((256, 3), np.uint8)
     colours[::2] = _NTSC
-    return cv2.cvtColor(np.maximum(colours[:, None], colours[None]), cv2.COLOR_RGB2GRAY).reshape(-1)  # type: ignore[return-value]
+    pairs = np.maximum(colours[:, None], colours[None])
+    return cv2.cvtColor(pairs, cv2.COLOR_RGB2GRAY).reshape(-1)  # type: ignore[return-value]  # uint8, as what is given
 
 
 _GREYS = _greys()
@@ -93,7 +94,8 @@ class Screen:
         """
         screen = self._env.ale.getScreenRGB()
         if self._is_ntsc and not np.array_equal(_NTSC[self._env.ale.getScreen() >> 1], screen):
-            raise RuntimeError(f"'{self._env._game}' has other colours than NTSC's; is it another version of ale-py?")  # noqa: SLF001
+            name = self._env._game  # noqa: SLF001  # not told otherwise
+            raise RuntimeError(f"'{name}' has other colours than NTSC's; is it another version of ale-py?")
         return _resized(cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY))
 
 
