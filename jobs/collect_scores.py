@@ -42,13 +42,14 @@ def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     built.add_argument("folder", type=command.path, metavar="logs/NAME", help="the folder that holds trainings/")
-    built.add_argument(
+    benchmarks = built.add_argument(
         "--benchmarks",
         nargs="+",
         metavar="NAME_OR_FILE",
         help="benchmarks whose results and published scores count; default: all in configs/benchmarks, and the files that "
         "logs/NAME/config.yaml names",
     )
+    command.complete(benchmarks, lambda prefix: command.names_or_files(available(), prefix))
     built.add_argument(
         "--at", nargs="+", type=int, metavar="STEPS", default=[], help="agent steps after which trainings are looked at, too"
     )

@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rlhpc import command
-from rlhpc.benchmarks import load_benchmarks
+from rlhpc.benchmarks import available, load_benchmarks
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.training import random_agent, registry
 from rlhpc.training.process import libraries_of
@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     built.add_argument("env_ids", nargs="*", metavar="ENV_ID", help="registered Gymnasium ids")
-    built.add_argument("--benchmarks", nargs="+", default=[], metavar="NAME", help="all environments of these benchmarks")
+    benchmarks = built.add_argument(
+        "--benchmarks", nargs="+", default=[], metavar="NAME", help="all environments of these benchmarks"
+    )
+    command.complete(benchmarks, lambda prefix: command.names_or_files(available(), prefix))
     built.add_argument("--n-trials", type=int, default=10, metavar="N", help="times that everything is seeded anew")
     built.add_argument("--n-episodes", type=int, default=100, metavar="N", help="episodes of each trial")
     built.add_argument("--seed", type=int, default=111)

@@ -55,7 +55,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc import __version__, command
-from rlhpc.benchmarks import load_benchmarks
+from rlhpc.benchmarks import available, load_benchmarks
 from rlhpc.cluster import image, slurm
 from rlhpc.cluster.driver import read_options
 from rlhpc.cluster.image import Image
@@ -116,12 +116,13 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--trust", action="store_true", help="redo the search on changed tables, too, for jobs/subset_report.py")
     built.add_argument("--scores", type=command.path, metavar="FILE", help="for --trust: one row a training, to draw seeds anew")
     trust_plan.add_flags(built)
-    built.add_argument(
+    benchmarks = built.add_argument(
         "--benchmarks",
         nargs="+",
         metavar="NAME",
         help="benchmarks (names or YAML files) that give the scores a table leaves out (default: all in configs/benchmarks)",
     )
+    command.complete(benchmarks, lambda prefix: command.names_or_files(available(), prefix))
     return built
 
 

@@ -256,3 +256,8 @@ def test_tab_completes_the_words_that_a_key_allows(root):
 def test_tab_completes_the_names_of_algorithms_and_files_where_no_name_begins_so(root):
     assert completed("verify_resume", "ppo_", root, "--algo") == ["ppo_converged", "ppo_high_lr"]
     assert completed("verify_resume", "configs/algos/dq", root, "--algo") == ["configs/algos/dqn.yaml"]
+
+
+@pytest.mark.parametrize("job", ["collect_scores", "random_score", "subset_search"])
+def test_tab_completes_the_names_of_benchmarks(job, root):
+    assert completed(job, "atari", root, "--benchmarks") == ["atari100k"]
