@@ -35,12 +35,20 @@ class LearningCurves:
         seeds; NaN where none ended.
     n_trainings : int
         Behind all of them.
+    n_parts : int
+        The most parts in which episodes of one training ended.
     """
 
     env_id: str
     timesteps: Floats
     scores: dict[str, Floats]
     n_trainings: int
+    n_parts: int
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is more to draw than single points."""
+        return self.n_parts > 1
 
 
 def read_learning_curves(path: Path, problem: Problem, subset: Sequence[int]) -> tuple[LearningCurves, ...]:
@@ -90,8 +98,14 @@ def _average(problem: Problem, column: int, curves: dict[str, list[Floats]]) -> 
     end = max(float(curve[:, 0].max()) for each in curves.values() for curve in each)
     edges = np.linspace(0, end, N_PARTS + 1)
     low, high = problem.random_scores[column], problem.reference_scores[column]
-    scores = {algo: normalise(_mean([_binned(curve, edges) for curve in each]), low, high) for algo, each in curves.items()}
-    return LearningCurves(problem.env_ids[column], (edges[1:] + edges[:-1]) / 2, scores, sum(map(len, curves.values())))
+    binned = {algo: [_binned(curve, edges) for curve in each] for algo, each in curves.items()}
+    return LearningCurves(
+        problem.env_ids[column],
+        timesteps=(edges[1:] + edges[:-1]) / 2,
+        scores={algo: normalise(_mean(each), low, high) for algo, each in binned.items()},
+        n_trainings=sum(map(len, curves.values())),
+        n_parts=max(int(np.isfinite(one).sum()) for each in binned.values() for one in each),
+    )
 
 
 def _binned(curve: Floats, edges: Floats) -> Floats:

@@ -110,7 +110,8 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(tables, name) for name in ("number", "percent", "factor", "share", "level", "count")}
+    filters = ("number", "plus_minus", "percent", "factor", "share", "level", "count")
+    environment.filters |= {name: getattr(tables, name) for name in filters}
     environment.globals |= {"spread": tables.spread, "interval_of": trust_tables.interval_of}
     return environment.get_template("page.html").render(_context(report) | _trust_context(report.trust) | _script())
 
@@ -119,7 +120,7 @@ def _script() -> dict[str, Markup]:
     """Return the page's only script, and the hash by which browsers are told to run no other, whatever a name smuggles in."""
     script = "\n".join((TEMPLATES / name).read_text().strip() for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return {"script": Markup(script), "script_hash": Markup(f"sha256-{digest}")}  # noqa: S704 - our own files
+    return {"script": Markup(script), "script_hash": Markup(f"sha256-{digest}")}  # noqa: S704  # our own files
 
 
 def _context(report: Report) -> dict[str, Any]:
@@ -137,12 +138,13 @@ def _context(report: Report) -> dict[str, Any]:
         "statistics": list(STATISTICS),
         "score_rows": tables.score_rows(problem, found.subset, seeds.intervals if seeds else {}),
         "seeds": seeds,
-        "n_curves": sum(one.n_trainings for one in curves),
+        "n_curves": sum(one.n_trainings for one in curves if one.has_lines),
+        "without_curve": [one.env_id for one in curves if not one.has_lines],
         "grid": grid,
         "n_lacking": LACKING_ROWS,
         "warnings": report.trainings.warnings(),
         "lacking_by_state": by_state(grid.lacking) if grid else {},
-        "figures": {name: Markup(svg) for name, svg in _figures(report).items()},  # noqa: S704 - matplotlib escapes text
+        "figures": {name: Markup(svg) for name, svg in _figures(report).items()},  # noqa: S704  # matplotlib escapes text
         "commands": report.commands,
         "rules": search_text.rules(found.head),
         "version": __version__,
@@ -157,7 +159,8 @@ def _trust_context(trust: Mapping[str, Any]) -> dict[str, Any]:
         "honest": UNKNOWN | (trust["honest"] or {"baseline_mse": trust["guess_mse"]}),
         "unknown": UNKNOWN,
         "tone": TONES.get(trust["verdict"], "warning"),
-        "parts": {key: trust.get(key) for key in PARTS},
+        "parts": {key: trust.get(key) for key in PARTS} | {"front": trust_tables.readable_front(trust)},
+        "below_zero": trust_tables.any_below_zero(trust),
         "why": trust.get("why") or {},
         "null_rows": trust_tables.null_rows(trust),
         "stability_rows": trust_tables.stability_rows(trust),
@@ -185,9 +188,9 @@ def _figures(report: Report) -> dict[str, str]:
     if np.isfinite([*without.cv_mse, *with_.cv_mse]).any():
         names = [problem.env_ids[column] for column in without.columns]
         drawn["others"] = figures.other_envs(names, without.cv_mse, with_.cv_mse)
-    if report.trainings.curves:
+    if curves := [one for one in report.trainings.curves if one.has_lines]:
         by_iqm = [row["algo"] for row in trust_tables.algo_rows(trust)] or problem.algos
-        drawn["curves"] = figures.learning_curves(report.trainings.curves, by_iqm)
+        drawn["curves"] = figures.learning_curves(curves, by_iqm)
     if report.trainings.grid:
         drawn["grid"] = figures.training_grid(report.trainings.grid)
     return drawn

@@ -128,7 +128,7 @@ class Prediction:
     extrapolated: tuple[str, ...]
 
 
-def predict_benchmark(  # noqa: PLR0913 - what to predict from, and how
+def predict_benchmark(  # noqa: PLR0913  # what to predict from, and how
     predictor: Predictor,
     scores: Scores,
     *,

@@ -54,7 +54,8 @@ def score_ticks(low: float, high: float) -> Floats:
 def log_ticks(values: Floats) -> tuple[float, float, Floats]:
     """Return the ends of a logarithmic axis for positive values, and round ticks between them."""
     low, high = np.log10(values.min()) - 0.1, np.log10(values.max()) + 0.1
-    multiples = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 4 else (1,)
+    width = high - low
+    multiples = (1, 1.5, 2, 3, 5, 7) if width < 0.5 else (1, 2, 5) if width < 2 else (1, 3) if width < 4 else (1,)
     decades = range(int(np.floor(low)), int(np.ceil(high)))
     ticks = np.array([multiple * 10.0**decade for decade in decades for multiple in multiples])
     inside = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]

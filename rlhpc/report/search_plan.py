@@ -65,8 +65,9 @@ class SearchPlan:
                 f"environments, on {self.n_algos} algorithms. NOT exhaustive: of {self.subset_size} alone there are "
                 f"{self.n_subsets:,}.{redone}"
             )
+        smaller = ", and all smaller ones" if self.subset_size > 1 else ""
         return (
-            f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments, and all smaller ones: "
+            f"{self.n_subsets:,} subsets of {self.subset_size} of {self.n_envs} environments{smaller}: "
             f"{self.n_all:,} in all, on {self.n_algos} algorithms. Shards: {self.n_shards}; stored already: "
             f"{self.n_shards - len(self.missing)}.{redone}{time}"
         )
@@ -87,7 +88,7 @@ class SearchPlan:
         }
 
 
-def plan_search(  # noqa: PLR0913 - what to search, where, how, and what else
+def plan_search(  # noqa: PLR0913  # what to search, where, how, and what else
     problem: Problem,
     settings: Settings,
     folder: SearchFolder,

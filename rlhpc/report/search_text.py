@@ -50,7 +50,8 @@ def warnings(record: SearchRecord) -> list[str]:
 def _sentences(head: Mapping[str, Any]) -> Iterator[str]:
     subsets = f"{head['n_subsets']:,} subsets of {head['subset_size']} of {head['n_envs']} environments"
     if head["exhaustive"]:
-        yield f"Searched all {subsets}, and all smaller ones, on {head['n_algos']} algorithms: {rules(head)}."
+        smaller = ", and all smaller ones" if head["subset_size"] > 1 else ""
+        yield f"Searched all {subsets}{smaller}, on {head['n_algos']} algorithms: {rules(head)}."
     else:
         yield (
             f"Searched {head['n_searched']:,} of the {subsets}, a beam of {head['beam']}, on {head['n_algos']} algorithms: "
@@ -89,6 +90,8 @@ def _best_rows(ranking: Sequence[Ranked]) -> Iterator[str]:
     yield _header("place")
     for place, row in enumerate(ranking[:SHOWN], start=1):
         yield _row(str(place), row)
+    if len(ranking) > SHOWN:
+        yield f"... and {len(ranking) - SHOWN:,} more in ranking.csv"
 
 
 def _size_rows(sizes: Sequence[Mapping[str, Ranked]]) -> Iterator[str]:

@@ -24,7 +24,7 @@ def to_log(env: Env, scores: Floats) -> Floats:
         return log_score(normalise(scores, np.array(env.random_score), np.array(env.reference_score)))
 
 
-def draw_noise(  # noqa: PLR0913, PLR0917 - a bootstrap's input
+def draw_noise(  # noqa: PLR0913, PLR0917  # a bootstrap's input
     envs: Iterable[Env],
     seeds: Mapping[str, Sequence[float]],
     logs: Mapping[str, float],

@@ -37,6 +37,11 @@ def spread(low: float | None, high: float | None) -> str:
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
+def plus_minus(error: float | None) -> str:
+    """Write an uncertainty behind its number; blank where there is none, or where it is exactly 0."""
+    return f" ± {number(error)}" if error else ""
+
+
 def percent(value: float | None) -> str:
     """Write a percentage."""
     written = number(value)

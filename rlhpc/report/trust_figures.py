@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlhpc.report import figures
-from rlhpc.report.trust_tables import SUMMARIES, algo_rows, env_rows, null_rows, stability_rows
+from rlhpc.report.trust_tables import SUMMARIES, algo_rows, env_rows, null_rows, readable_front, stability_rows
 from rlhpc.search.trust import BEST, NESTED
 
 Floats = NDArray[np.float64]
@@ -112,7 +112,7 @@ def _samples(trust: Trust) -> str | None:
 
 
 def _front(trust: Trust) -> str | None:
-    front = trust.get("front") or {}
+    front = readable_front(trust) or {}
     points = front.get("points") or ()
     if len(points) < 2:
         return None

@@ -14,8 +14,10 @@ from rlhpc.results.statistics import LEVEL, bounds
 from rlhpc.search.problem import Problem
 from rlhpc.search.trust import Alike, Given, HeldOut, Kind, Null, Redone, SampleSize, Stability, stability
 from rlhpc.search.trust.null import share_error
+from rlhpc.words import count
 
 TOP_SUBSETS = 10
+FEWEST_SUBSETS = 10  # of fewer, the median is the error of the chosen one, or of one beside it
 INTERVAL_LEVEL = 0.9  # of predictions of held-out algorithms
 
 
@@ -104,8 +106,9 @@ def seed_noise_part(given: Given, redone: Sequence[Redone], subset: Sequence[int
     error = share_error(round(same * len(found)), len(found))
     several = 0 if given.seed_scores is None else int(((~np.isnan(given.seed_scores)).sum(axis=1) > 1).sum())
     n_there = int((~np.isnan(given.problem.scores)).sum())
-    shares = f"{100 * same:.3g} % ± {100 * error:.2g} of {len(found)} searches choose the same subset"
-    claims = f"{100 * LEVEL:g} % claim an MSE of {low:.3g} to {high:.3g} (ends ± {ends_error:.1g})"
+    shares = f"{100 * same:.3g} ± {100 * error:.2g} % of {len(found)} searches choose the same subset"
+    ends = f" (ends ± {ends_error:.1g})" if ends_error else ""
+    claims = f"{100 * LEVEL:g} % claim an MSE of {low:.3g} to {high:.3g}{ends}"
     return {
         "n_draws": len(found),
         "cv_mse_low": low,
@@ -118,12 +121,22 @@ def seed_noise_part(given: Given, redone: Sequence[Redone], subset: Sequence[int
     }
 
 
+def too_few_subsets(head: Mapping[str, Any]) -> str:
+    """Say that there are too few subsets for one that nobody selected to be other than the chosen one; blank if there are not."""
+    n_ranked = head["n_subsets"] - head["n_unsearchable"]
+    if n_ranked >= FEWEST_SUBSETS:
+        return ""
+    return f"What a subset taken at random would claim is left out: {count(n_ranked, 'subset')} in all, too few to tell."
+
+
 def unselected_part(head: Mapping[str, Any]) -> dict[str, float] | None:
     """Return between which two errors the median CV MSE of all subsets lies, as the search counted them.
 
-    None if it did not count all of them, being a beam, or counted others errors.
+    None if it did not count all of them, being a beam, or counted others errors, or if there are too few.
     """
-    bins = head["histogram"] if head["exhaustive"] and head["rank_by"] == "cv_mse" else []
+    if not head["exhaustive"] or head["rank_by"] != "cv_mse" or too_few_subsets(head):
+        return None
+    bins = head["histogram"]
     total, seen = sum(one["n_subsets"] for one in bins), 0
     for one in bins:
         seen += one["n_subsets"]

@@ -134,7 +134,10 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
         "plan": asdict(trust.given.plan),
         "coverage": _coverage(found.head, honest),
         "statistics": _statistics(problem, seeds, trust.given.plan.seed),
-        "why": reasons(trust.given, trust.no_figure, seeds=seeds is not None, costs=found.head["front"] is not None),
+        "why": {
+            **reasons(trust.given, trust.no_figure, seeds=seeds is not None, costs=found.head["front"] is not None),
+            **({"unselected": few} if (few := trust_parts.too_few_subsets(found.head)) else {}),
+        },
         "n_algos": len(problem.algos),
         "n_envs": int(problem.in_target.sum()),
         "notes": seeds.notes if seeds else (),

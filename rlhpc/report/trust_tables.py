@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rlhpc.report.case_study import to_score
-from rlhpc.report.tables import number, spread
+from rlhpc.report.tables import number, plus_minus, spread
 
 Fields = dict[str, Any]
 
@@ -20,6 +20,8 @@ HOWS = {
     "without parts": "without a part of the algorithms",
     "without two": "without two algorithms",
 }
+PARTS_OF_HOURS = (("hours", 1), ("minutes", 60), ("seconds", 3600))
+FEWEST = 0.1  # of a unit, of fewer than which a smaller one is easier to read
 SUMMARIES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
@@ -46,9 +48,28 @@ def env_rows(trust: Mapping[str, Any]) -> list[Fields]:
 
 
 def interval_of(held_out: Mapping[str, Any]) -> str:
-    """Write the interval of the prediction of an algorithm, in benchmark scores, 0 or more; a dash where there is none."""
+    """Write the interval of the prediction of an algorithm, in benchmark scores; a dash where there is none.
+
+    It goes below 0 as the predictions do: cut off there, it would not hold them.
+    """
     ends = held_out.get("low_y"), held_out.get("high_y")
-    return number(None) if None in ends else spread(*np.maximum(0.0, to_score(np.array(ends))).tolist())
+    return number(None) if None in ends else spread(*to_score(np.array(ends)).tolist())
+
+
+def any_below_zero(trust: Mapping[str, Any]) -> bool:
+    """Say whether a prediction of an algorithm, or its interval, goes below 0."""
+    return any((one.get(key) or 0.0) < 0 for one in trust["held_out"] for key in ("predicted_y", "low_y"))
+
+
+def readable_front(trust: Mapping[str, Any]) -> Fields | None:
+    """Return the cost front, hours as minutes or seconds where the cheapest subset takes too few; None if there is none."""
+    front = trust.get("front")
+    if not front or front["unit"] != "hours" or not front["points"]:
+        return front
+    cheapest = min(point["cost"] for point in front["points"])
+    unit, times = next((one for one in PARTS_OF_HOURS if cheapest * one[1] >= FEWEST), PARTS_OF_HOURS[-1])
+    points = [{**point, "cost": times * point["cost"]} for point in front["points"]]
+    return {**front, "unit": unit, "total": times * front["total"], "points": points}
 
 
 def algo_rows(trust: Mapping[str, Any]) -> list[Fields]:
@@ -75,8 +96,8 @@ def _summary(one: Mapping[str, Any], key: str = "value", scale: float = 1.0) -> 
     known = low is not None and high is not None
     return {
         "value": number(value),
-        "interval": spread(low, high) if known else "",
-        "error": f"± {number(error)}" if known and error is not None else "",
+        "interval": spread(low, high) if known and low != high else "",  # seeds that all score the same
+        "error": plus_minus(error).strip() if known else "",
     }
 
 

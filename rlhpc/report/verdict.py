@@ -60,16 +60,23 @@ def headline(evidence: Evidence) -> str:
 
 
 def sentences(evidence: Evidence) -> tuple[str, ...]:
-    """Spell out what a verdict rests on, the most important sentence first."""
+    """Spell out what a verdict rests on: the reasons for it first, then what it lacks, or what speaks against it."""
+    rests = incomplete(evidence.n_complete, evidence.n_algos)
     if evidence.verdict == NO_FIGURE or evidence.honest is None:
-        spelled = [
+        return (
             f"How far this subset can be trusted is not known. {evidence.no_figure}",
             "Its claimed error is the smallest of all that were searched; on its own it says little about a new algorithm.",
-        ]
-    else:
-        spelled = [*_against_guessing(evidence, evidence.honest), *_against_chance(evidence)]
-        spelled += _short_of_sound(evidence, evidence.honest)
-    return *spelled, *incomplete(evidence.n_complete, evidence.n_algos)
+            *rests,
+        )
+    guessing = [_against_guessing(evidence, evidence.honest)]
+    as_small, hardly = (list(_against_chance(evidence, as_small=as_small)) for as_small in (True, False))
+    bad, good = (guessing, hardly) if evidence.no_better_than_guessing else ([], guessing + hardly)
+    lacks = [*_untested(evidence, evidence.honest), *_short_of_sound(evidence, evidence.honest), *rests]
+    if evidence.verdict != DO_NOT_USE:
+        return *good, *lacks
+    if good:
+        good[0] = f"What speaks for it all the same: {good[0][0].lower()}{good[0][1:]}"
+    return *bad, *as_small, *lacks, *good
 
 
 def incomplete(n_complete: int, n_algos: int) -> list[str]:
@@ -80,13 +87,16 @@ def incomplete(n_complete: int, n_algos: int) -> list[str]:
     return [f"{rests} Add the scores that are missing, or leave out environments that few algorithms have (--exclude)."]
 
 
-def _against_guessing(evidence: Evidence, honest: Honest) -> Iterator[str]:
+def _against_guessing(evidence: Evidence, honest: Honest) -> str:
     compared = "no better" if evidence.no_better_than_guessing else "better"
-    yield (
+    return (
         f"Subsets chosen this way predict algorithms that had no part in choosing them {compared} than a guess: an MSE of "
         f"{honest.mse:.3g}, against {honest.baseline_mse:.3g} for guessing the mean of the others. "
         f"{honest.n_closer} of {honest.n_predicted} were predicted closer than by the guess."
     )
+
+
+def _untested(evidence: Evidence, honest: Honest) -> Iterator[str]:
     if honest.n_predicted < evidence.n_algos:
         yield (
             f"Only {honest.n_predicted} of {evidence.n_algos} algorithms could be tested; the others lack a score on the subset "
@@ -94,17 +104,17 @@ def _against_guessing(evidence: Evidence, honest: Honest) -> Iterator[str]:
         )
 
 
-def _against_chance(evidence: Evidence) -> Iterator[str]:
-    """Say how often chance claims as small an error."""
+def _against_chance(evidence: Evidence, *, as_small: bool) -> Iterator[str]:
+    """Say how often chance claims as small an error, of the kinds of chance that do, or of those that hardly do."""
     kinds = (
         (evidence.shuffled, "with the target shuffled among the algorithms"),
         (evidence.permuted, "with every environment's scores exchanged among the algorithms"),
     )
     for null, how in kinds:
-        if null is not None:
+        if null is not None and (null.p > SIGNIFICANT) == as_small:
             all_of = "all " if null.exact else ""
             spread = "" if null.exact else f" ± {null.standard_error:.2g}"
-            found = "Chance claims as small an error" if null.p > SIGNIFICANT else "Chance hardly claims as small an error"
+            found = "Chance claims as small an error" if as_small else "Chance hardly claims as small an error"
             yield f"{found}, {how}: p = {null.p:.3g}{spread} ({all_of}{len(null.draws):,} searches)."
 
 

@@ -1,5 +1,6 @@
 """The report in a real browser: light and dark, on a phone, printed, by keyboard; of a grid of three trainings and of 4,560."""
 
+import io
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -112,6 +114,40 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, page_of):
     page = open_page(viewport=PHONE)
     page.screenshot(path=SCREENSHOTS / f"report-{page_of[0]}-phone.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_table_wider_than_the_text_takes_the_margins_of_the_window(open_page, page_of):
+    width = 1_700
+    page = open_page(viewport={"width": width, "height": 900})
+    boxes = page.locator(".scroll").all()
+    text = page.locator("h1").bounding_box()
+    beyond = [box for each in boxes if (box := each.bounding_box()) and box["width"] > text["width"]]
+    assert len(beyond) >= (page_of[0] == "large")
+    for box in beyond:
+        assert box["x"] > 0
+        assert abs(box["x"] + box["width"] / 2 - width / 2) < 20  # centred, but for a scroll bar
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_shadow_shows_where_a_table_goes_on_sideways(open_page, scheme):
+    page = open_page(viewport=PHONE, color_scheme=scheme)
+    scroll = page.get_by_role("region", name="Ranking of subsets")
+    before = edge_of(scroll)
+    scroll.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(50)
+    assert scroll.evaluate("scroll => scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1")
+    assert before - edge_of(scroll) > 30  # of 255
+
+
+def edge_of(scroll):
+    """Return by how much the right edge of a box differs from what lies a little further left of it, below its first row."""
+    pixels = np.asarray(Image.open(io.BytesIO(scroll.screenshot())).convert("L"), dtype=float)
+    row = scroll.locator("tbody tr").first.bounding_box()
+    line = pixels[int(row["y"] + row["height"] - scroll.bounding_box()["y"]) - 4]
+    return abs(line[-3] - line[-24])
 
 
 def test_it_prints_whole_without_what_is_for_screens(open_page, page_of, tmp_path):

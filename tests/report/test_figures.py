@@ -83,7 +83,7 @@ DRAWINGS = {
     "many profiles": lambda: figures.performance_profiles(THRESHOLDS, many_profiles()),
 }
 CURVES = [
-    LearningCurves(env_id, np.arange(1.0, 5.0), {name: np.array([1.0, NAN, 3.0, -900.0]) for name in NAMES[:n]}, n)
+    LearningCurves(env_id, np.arange(1.0, 5.0), {name: np.array([1.0, NAN, 3.0, -900.0]) for name in NAMES[:n]}, n, 3)
     for env_id, n in zip(NAMES[:2], (4, 1), strict=True)
 ]
 CELLS = {(env_id, algo): 2 for env_id in NAMES for algo in NAMES[:3]}
@@ -154,6 +154,19 @@ def test_error_that_is_known_between_bounds_shows_both():
     written = texts(drawn("errors"))
     assert "0.300 to 0.330" in written
     assert "0.500" in written
+
+
+@pytest.mark.parametrize("name", ["others", "exact others", "exact sizes", "exact samples"])
+def test_what_is_exact_is_drawn_at_a_tick_that_says_zero(name):
+    assert texts(drawn(name)).count("0") == 1
+
+
+def test_an_exact_prediction_is_said_to_be_zero():
+    assert f"{NAMES[2]}, no intercept: CV MSE 0" in titles(drawn("others"))
+
+
+def test_an_axis_without_exact_values_has_no_zero():
+    assert "0" not in texts(figures.other_envs(NAMES[:2], np.array([0.1, 0.2]), np.array([0.2, INF])))
 
 
 def test_null_tells_observed_and_middle_to_those_who_do_not_see_it():

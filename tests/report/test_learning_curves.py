@@ -60,6 +60,21 @@ def test_the_slow_way_comes_to_the_same(found, write):
         assert one.scores[algo][part] == pytest.approx(normalised(found.problem, 0, [np.mean(means)])[0])
 
 
+@pytest.mark.parametrize(
+    ("curves", "lines"),
+    [
+        ([[(9, 1.0)], [(5, 2.0)]], False),
+        ([[(99, 1.0), (99.5, 1.0), (100, 2.0)]], False),
+        ([[(1, 1.0), (100, 2.0)], [(9, 1.0)]], True),
+    ],
+)
+def test_points_of_different_seeds_make_no_line(found, write, curves, lines):
+    for seed, curve in enumerate(curves):
+        path = write(found, 0, found.problem.algos[0], seed, curve)
+    (one,) = read_learning_curves(path, found.problem, [0])
+    assert one.has_lines == lines
+
+
 def test_only_the_environments_of_the_subset_and_algorithms_that_were_searched_are_read(found, write):
     write(found, 0, found.problem.algos[0], 1, [(1, 1.0)])
     path = write(found, 1, "random", 1, [(1, 1.0)])

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from rlhpc.report import page
 from rlhpc.report.completeness import Completeness
+from rlhpc.report.learning_curves import LearningCurves
 from rlhpc.report.page import TEMPLATES, Trainings, render
 from rlhpc.report.seeds import Interval, SeedScores
 from rlhpc.report.tables import number
@@ -267,9 +268,44 @@ def test_intervals_seeds_and_links_are_shown(found, make_report):
     assert "2 rows left out." in shown
 
 
+def test_seeds_that_all_score_the_same_have_no_interval(found, make_report):
+    env_id, algo = found.problem.env_ids[0], found.problem.algos[0]
+    shown = render(make_report(found, seeds=seed_scores({(env_id, algo): Interval(12.5, 0.0, ((1, ""), (2, "")))})))
+    assert "12.5" in shown
+    assert "± 0" not in shown
+
+
+def test_the_ranking_says_how_many_subsets_there_are_beyond_it(found, make_report):
+    assert "All 10 subsets of this size." in render(make_report(found))
+    kept = replace(found, ranking=found.ranking[:4])
+    assert "The first 4 of 4 in ranking.csv, of 10 subsets of this size that were searched." in render(make_report(kept))
+
+
+def test_predictions_below_zero_are_told_to_be_so(report):
+    said = "A true score below 0 counts as 0."
+    (first, *others), above = report.trust["held_out"], {"predicted_y": 1.0, "low_y": 0.5}
+    others = [{**one, **above} for one in others]
+    for low, told in ((0.5, False), (-0.5, True)):
+        shown = render(replace(report, trust=report.trust | {"held_out": [{**first, **above, "low_y": low}, *others]}))
+        assert (said in shown) == told
+
+
+def test_where_each_training_has_one_point_a_sentence_stands_for_the_curve(report):
+    algo = report.found.problem.algos[0]
+    flat, curve = (LearningCurves(name, np.arange(2.0), {algo: np.arange(2.0)}, 3, n) for name, n in (("Flat", 1), ("Curve", 2)))
+    shown = render(replace(report, trainings=Trainings(SEEDS, (flat, curve))))
+    assert "There is no curve to draw in Flat: " in shown
+    assert "over seeds (3 trainings)" in shown
+    alone = render(replace(report, trainings=Trainings(SEEDS, (flat,))))
+    assert "There is no curve to draw in Flat: " in alone
+    assert len(Page(alone).of("svg")) == N_FIGURES
+
+
 def test_subset_of_every_environment_and_one_size_still_make_a_page(search_table, make_report):
     shown = render(make_report(search_table(np.arange(10.0, 70.0, 10.0)[:, None], 1)))
     assert "there is no other" in shown
+    assert "and all smaller ones" not in shown
+    assert "1 subset in all, too few to tell." in shown
     assert len(Page(shown).of("svg")) == 4
 
 

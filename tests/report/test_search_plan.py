@@ -36,6 +36,11 @@ def test_a_plan_counts_subsets_and_names_missing_shards(found, tmp_path):
     }
 
 
+def test_subsets_of_one_have_no_smaller_ones(found, tmp_path):
+    plan = plan_search(found.problem, Settings(1), SearchFolder(tmp_path), 1, 0.0)
+    assert plan.summary.startswith("5 subsets of 1 of 5 environments: 5 in all")
+
+
 def test_a_shard_of_another_search_is_refused(found, tmp_path):
     folder = SearchFolder(tmp_path)
     folder.shards.mkdir()

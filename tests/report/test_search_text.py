@@ -69,7 +69,14 @@ def test_five_of_the_ranking_and_both_of_every_size_are_shown():
     assert lines[2] == "     place        CV MSE  in-sample error  algorithms  subset"
     assert [line.split("        40  ")[1] for line in lines[3:8]] == [f"A; B{place}" for place in range(5)]
     assert lines[3].split() == ["1", "0.00351235", "12.3457", "%", "40", "A;", "B0"]
-    assert [line[:10].strip() for line in lines[10:]] == ["2 nested", "2 best", "1 nested", "1 best"]
+    assert lines[8] == "... and 4 more in ranking.csv"
+    assert [line[:10].strip() for line in lines[11:]] == ["2 nested", "2 best", "1 nested", "1 best"]
+
+
+def test_sizes_of_one_have_no_smaller_ones_and_a_short_ranking_no_more():
+    text = describe(SearchRecord(HEAD | {"subset_size": 1, "n_subsets": 38}, (ranked("A"),), ()))
+    assert text.startswith("Searched all 38 subsets of 1 of 38 environments, on 40 algorithms")
+    assert "more in ranking.csv" not in text
 
 
 def test_an_undefined_relative_error_is_a_dash():

@@ -4,10 +4,27 @@ import numpy as np
 import pytest
 
 from rlhpc.report.seeds import Interval
-from rlhpc.report.tables import count, factor, level, number, other_rows, percent, score_rows, share, single_rows, spread
+from rlhpc.report.tables import (
+    count,
+    factor,
+    level,
+    number,
+    other_rows,
+    percent,
+    plus_minus,
+    score_rows,
+    share,
+    single_rows,
+    spread,
+)
 from rlhpc.search.evaluation import evaluate_other_envs, evaluate_single_envs
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(("error", "written"), [(0.25, " ± 0.250"), (0.0, ""), (None, "")])
+def test_an_uncertainty_of_exactly_zero_is_not_written(error, written):
+    assert plus_minus(error) == written
 
 
 @pytest.mark.parametrize(

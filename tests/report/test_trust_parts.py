@@ -20,6 +20,16 @@ def test_unselected_subsets_have_their_median_error_between_the_bounds(found):
         assert trust_parts.unselected_part({**found.head, **changed}) is None
 
 
+@pytest.mark.parametrize(
+    ("n_subsets", "n_unsearchable", "n_ranked"), [(3, 0, "3 subsets"), (1, 0, "1 subset"), (12, 4, "8 subsets")]
+)
+def test_of_a_few_subsets_none_is_called_unselected(found, n_subsets, n_unsearchable, n_ranked):
+    head = {**found.head, "n_subsets": n_subsets, "n_unsearchable": n_unsearchable}
+    assert trust_parts.unselected_part(head) is None
+    assert f"{n_ranked} in all, too few to tell" in trust_parts.too_few_subsets(head)
+    assert not trust_parts.too_few_subsets(found.head)
+
+
 def test_intervals_are_as_wide_as_residuals_of_the_others(found):
     held_out = hold_out_each(found.problem, found.settings)[BEST, 2]
     intervals, level = trust_parts.held_out_intervals(found.problem, held_out)
@@ -96,3 +106,11 @@ def test_seed_noise_counts_the_searches_that_choose_the_same(found):
     assert "±" in part["told"]
     assert "(30 of 30 scores are of several)" in part["told"]
     assert trust_parts.seed_noise_part(given, [], found.subset) is None
+
+
+def test_seeds_that_change_nothing_leave_ends_without_an_error(found):
+    seeds = np.repeat(found.problem.scores[:, None], 2, axis=1)
+    given = Given(found.problem, found.settings, Plan(n_permutations=0, n_resamples=5), lambda _: found.problem, seeds)
+    redone = redo(given, [one for one in given.replicates if one.kind is Kind.RESAMPLED])
+    told = trust_parts.seed_noise_part(given, redone, found.subset)["told"]
+    assert told.endswith(f"claim an MSE of {redone[0].best.cv_mse:.3g} to {redone[0].best.cv_mse:.3g}.")

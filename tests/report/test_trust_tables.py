@@ -7,15 +7,17 @@ import pytest
 from rlhpc.report.case_study import to_score
 from rlhpc.report.trust_tables import (
     algo_rows,
+    any_below_zero,
     env_rows,
     improvement_rows,
     interval_of,
     null_rows,
+    readable_front,
     stability_rows,
 )
 
 EVERY_ROWS = [null_rows, stability_rows, env_rows, algo_rows, improvement_rows]
-DASH = "\N{EN DASH}"
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 @pytest.fixture
@@ -57,6 +59,16 @@ def test_environments_stand_by_how_often_they_were_chosen_and_unchosen_ones_have
 def test_interval_is_written_in_benchmark_scores():
     assert interval_of({"low_y": 1.0, "high_y": 2.0}) == "9.00 to 99.0"
     assert to_score(1.0) == 9.0
+
+
+def test_interval_goes_below_zero_where_the_prediction_may():
+    one = {"predicted_y": -0.2, "low_y": -1.0, "high_y": 0.0}
+    assert interval_of(one) == f"{MINUS}0.900 to 0"
+    assert any_below_zero({"held_out": [{"predicted_y": None, "low_y": None}, one]})
+    assert not any_below_zero({"held_out": [{"predicted_y": 0.2}, {"predicted_y": 0.2, "low_y": 0.0}]})
+
+
+def test_no_interval_is_no_number():
     assert interval_of({"low_y": 1.0, "high_y": None}) == interval_of({}) == DASH
 
 
@@ -73,6 +85,33 @@ def test_summary_has_its_interval_and_the_error_of_that_where_there_is_one(trust
     for row in algo_rows(trust):
         for one in row["summaries"]:
             assert bool(one["interval"]) == bool(one["error"]) == (row["n_seeds_min"] > 1)
+
+
+def test_an_interval_without_a_width_is_not_written(trust):
+    algo = trust["statistics"]["algos"][0]
+    algo["iqm"] = dict.fromkeys(("value", "low", "high"), 1000.0) | {"bounds_standard_error": 0.0}
+    assert algo_rows(trust)[0]["summaries"][0] == {"value": "1,000", "interval": "", "error": ""}
+
+
+def test_an_error_of_exactly_zero_is_not_written(trust):
+    trust["statistics"]["algos"][0]["iqm"] = {"value": 1000.0, "low": 900.0, "high": 1100.0, "bounds_standard_error": 0.0}
+    assert algo_rows(trust)[0]["summaries"][0] == {"value": "1,000", "interval": "900 to 1,100", "error": ""}
+
+
+@pytest.mark.parametrize(
+    ("hours", "read"), [(640.0, (640.0, "hours")), (0.1, (0.1, "hours")), (0.05, (3.0, "minutes")), (0.001, (3.6, "seconds"))]
+)
+def test_short_costs_are_told_in_minutes_or_seconds(hours, read):
+    points = [{"subset": ["A"], "cost": hours, "cv_mse": 0.1}, {"subset": ["B"], "cost": 4 * hours, "cv_mse": 0.05}]
+    front = readable_front({"front": {"unit": "hours", "total": 10 * hours, "points": points}})
+    assert (front["points"][0]["cost"], front["unit"]) == (pytest.approx(read[0]), read[1])
+    assert (front["points"][1]["cost"], front["total"]) == (pytest.approx(4 * read[0]), pytest.approx(10 * read[0]))
+
+
+def test_costs_that_are_no_hours_are_told_as_they_are():
+    front = {"unit": "steps", "total": 1e-3, "points": [{"cost": 1e-3}]}
+    assert readable_front({"front": front}) == front
+    assert readable_front({"front": None}) is None
 
 
 def test_probability_of_improvement_is_in_percent_with_its_interval(trust):

@@ -138,22 +138,30 @@ def rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def log_axis(axes: Axes, which: Literal["x", "y"], values: Floats) -> None:
-    """Make an axis logarithmic, with plain numbers at its ticks: 0.01, not a power of ten.
+def log_axis(axes: Axes, which: Literal["x", "y"], values: Floats, floor: float = 0.0) -> None:
+    """Make an axis logarithmic, with plain numbers at its ticks: 0.01, not a power of ten; and 0 where exact ones are drawn.
 
     Parameters
     ----------
     axes : Axes
     which : {"x", "y"}
     values : array of shape (n_values,)
-        What it must show, all positive.
+        What it must show, positive without a floor; what is not finite is not shown.
+    floor : float
+        Where what is less is drawn, from `error_floor`.
     """
-    low, high, ticks = log_ticks(values)
+    finite = values[np.isfinite(values)]
+    low, high, ticks = log_ticks(np.maximum(finite, floor))
+    labels = [f"{tick:g}" for tick in ticks]
+    if (finite < floor).any():
+        ticks = ticks[ticks >= 2 * floor]  # the least of all others, where the floor goes by it
+        labels = ["0", *(f"{tick:g}" for tick in ticks)]
+        ticks = np.array([floor, *ticks])
     axes.autoscale(enable=False, axis=which)  # or equal values would be warned of before the limits are set
     axes.set(**{f"{which}lim": (low, high)})
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_ticks(ticks, labels)
     axis.set_ticks([], minor=True)
 
 

@@ -68,14 +68,13 @@ def other_envs(names: Sequence[str], without_intercept: Floats, with_intercept: 
         ]
         axes.hlines(places, pair[0], pair[1], color=MUTED, linewidth=1)
         styles = (("o", FIRST, FIRST, "no intercept"), ("D", "none", SECOND, "with intercept"))
-        for values, (marker, face, edge, how) in zip(pair, styles, strict=True):
+        for values, errors, (marker, face, edge, how) in zip(pair, (without_intercept, with_intercept), styles, strict=True):
             known = np.isfinite(values)
             style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": edge, "markersize": 6, "markeredgewidth": 1.5}
             (dots,) = axes.plot(values[known], places[known], marker, **style)
-            pairs = zip(order[known], values[known], strict=True)
-            drawn.name(dots, [f"{names[env]}, {how}: CV MSE {value:.3g}" for env, value in pairs])
+            drawn.name(dots, [f"{names[env]}, {how}: CV MSE {errors[env]:.3g}" for env in order[known]])
         rows(axes, [names[env] for env in order])
-        log_axis(axes, "x", np.maximum(shown[np.isfinite(shown)], floor))
+        log_axis(axes, "x", shown, floor)
         axes.set_xlabel("CV MSE")
         legend(axes, styles)
     return drawn.svg

@@ -37,8 +37,7 @@ def sample_size_curve(n_algos: Floats, errors: Mapping[str, Floats], standard_er
             axes.plot(n_algos, np.maximum(values, floor), marker=marker, linestyle=line, color=colour, markersize=5, label=name)
         if needed is not None:
             axes.axvline(needed, color=MUTED, linewidth=1.5, linestyle=":", label=f"needed: {needed}")
-        reach = np.concatenate([shown, high])
-        log_axis(axes, "y", np.maximum(reach[np.isfinite(reach)], floor))
+        log_axis(axes, "y", np.concatenate([shown, high]), floor)
         axes.grid(visible=True, axis="y")
         axes.set_xticks(spaced(n_algos))
         axes.set_xlabel("algorithms")

@@ -49,7 +49,7 @@ def predicted_scores(
     return drawn.svg
 
 
-def _mark(  # noqa: PLR0913, PLR0917
+def _mark(  # noqa: PLR0913, PLR0917  # what is drawn, where, and how
     drawn: Drawing, how: str, algos: Sequence[str], true: Floats, predicted: Floats, drawn_at: Floats, style: dict[str, Any]
 ) -> None:
     """Draw a marker for each algorithm with a prediction, which says in scores what it is."""

@@ -40,7 +40,7 @@ def size_curves(sizes: Sequence[int], curves: Mapping[str, Floats], guess: float
             pairs = zip(np.array(sizes)[known], values[known], strict=True)
             drawn.name(dots, [f"{name}, {count(int(size), 'environment')}: MSE {value:.3g}" for size, value in pairs])
         axes.axhline(max(guess, floor), color=INK, linewidth=1, linestyle="--", label="guessing the mean")
-        log_axis(axes, "y", np.maximum(shown[np.isfinite(shown)], floor))
+        log_axis(axes, "y", shown, floor)
         axes.grid(visible=True, axis="y")
         axes.set_xticks(list(sizes))
         axes.set_xlabel("environments in the subset")
