@@ -2,7 +2,7 @@
 # make demo      a small real grid: train, collect, search, report (minutes)
 # make test      every test that this machine can run; those that mostly wait, for Slurm, run beside the others
 # make check     ruff and mypy
-# make coverage  how much of rlhpc/ the tests run, those on Slurm and in the image apart; half an hour
+# make coverage  how much of rlhpc/ the quick tests run, with all that they start; half an hour
 # make pictures  those of the README, by Chromium; minutes
 # make cluster   a small Slurm on this machine, to try launches on; make cluster-stop ends it
 # make slurm     what that and the tests on it need, from apt, where we may install it
@@ -51,7 +51,7 @@ check: install
 # Tests fail under the tracer that measure how much memory or time something takes; what is run counts all the same.
 coverage: install
 	$(BIN)/coverage erase
-	-$(BIN)/coverage run -m pytest -q -p no:cacheprovider -m 'not (slurm or container)'
+	-$(BIN)/coverage run -m pytest -q -p no:cacheprovider -m 'not (slow or slurm or container or browser or gpu)'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

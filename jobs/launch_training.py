@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,8 +124,9 @@ def _carry_out(launch: _Launch) -> int:
     if nodes:
         done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
     store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
+    is_online, again = config.wandb.mode == "online", shlex.join(["python", *sys.argv])
     summary = {**facts, **outcome.describe(done), "trainings": str(store.trainings)}
-    command.answer(args, summary, text.after(done, store, is_online=config.wandb.mode == "online"))
+    command.answer(args, summary, text.after(done, store, is_online=is_online, command=again))
     if done.stopped or done.elsewhere:
         return STOPPED
     return 1 if done.failed else 0

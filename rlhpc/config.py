@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -67,8 +69,9 @@ def load(schema: type[Schema], files: Sequence[Path], overrides: Sequence[str] =
     except ConfigError as error:
         if len(faults) > len(wrong):  # without a source that cannot be read, nobody knows the values
             raise ConfigError(*faults) from error
-        told = tuple(f"{path}{end}" for path in wrong for end in (" ", ":"))  # a second fault would follow from the first
-        raise ConfigError(*faults, *(fault for fault in error.faults if not fault.startswith(told))) from error
+        told = re.compile("|".join(rf"\b{re.escape(path)}\b" for path in wrong) or "(?!)")
+        followed = [fault for fault in error.faults if not told.search(fault)]  # what names a wrong key may follow from it
+        raise ConfigError(*faults, *followed) from error
     except OmegaConfBaseException as error:
         raise ConfigError(*(faults or [f"configuration: {_first_line(error)}"])) from error
     if faults:
@@ -152,7 +155,7 @@ def _sources(files: Sequence[Path], overrides: Sequence[str], faults: list[str])
         try:
             yield str(file), OmegaConf.to_container(_parse(file))  # type: ignore[misc]  # a mapping, by _parse
         except ConfigError as error:
-            faults.append(str(error) if file.exists() else f"{error}{_meant(file)}")
+            faults.append(str(error) if os.path.lexists(file) else f"{error}{_meant(file)}")
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not (key and equals):

@@ -178,8 +178,18 @@ def job(name: str, *arguments: object) -> str:
     return shlex.join(["python", script, *(os.path.normpath(str(each)) for each in arguments)])
 
 
-def after(outcome: Outcome, store: Store, *, is_online: bool = False) -> str:
-    """Say what was done; ``is_online``: whether Weights & Biases was to follow it."""
+def after(outcome: Outcome, store: Store, *, is_online: bool = False, command: str = "") -> str:
+    """Say what was done.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    store : Store
+    is_online : bool
+        Whether Weights & Biases was to follow it.
+    command : str
+        That starts it again, where somebody must.
+    """
     if outcome == Outcome():
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
     lines = [f"{count(len(outcome.stored), 'training')} stored in {store.trainings}"]
@@ -192,10 +202,8 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False) -> str:
     if outcome.stopped:
         n_begun = sum(store.folder(training).is_dir() for training in outcome.stopped)
         not_begun = f", {len(outcome.stopped) - n_begun} not begun" if n_begun < len(outcome.stopped) else ""
-        lines += [
-            f"{n_begun} stopped{not_begun}. Go on with them, each from its checkpoint, if it has one:",
-            f"  {job('launch_training', '--config', store.config, '--cluster', 'local')}",
-        ]
+        lines.append(f"{n_begun} stopped{not_begun}: start again, and each goes on from its checkpoint, if it has one.")
+        lines += [f"  {command}"] if command else []
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
         lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")

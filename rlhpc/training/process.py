@@ -34,7 +34,8 @@ def libraries_of(env_ids: Iterable[str]) -> list[str]:
     built on one.
     """
     may_have_tasks = any(env_id.startswith("dm_control/") or ":" in env_id for env_id in env_ids)
-    return [*(["rlhpc.training.physics", "rlhpc.training.lean.control"] if may_have_tasks else []), "rlhpc.training.preload"]
+    of_tasks = ["rlhpc.training.shimmy_envs", "rlhpc.training.physics", "rlhpc.training.lean.control"]
+    return [*(of_tasks if may_have_tasks else []), "rlhpc.training.preload"]
 
 
 class AttemptProcess:

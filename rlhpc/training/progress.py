@@ -45,7 +45,7 @@ class Progress:
         """Hear that an attempt has begun, from a checkpoint at some agent steps; 0 without one."""
         self._running.add(training.name)
         if not self._on_terminal:
-            rest = f", from its {timesteps:,} agent steps" if timesteps else ""
+            rest = f"; its newest checkpoint: {timesteps:,} agent steps" if timesteps else ""
             self._say(f"started {training.name}" + (f" (attempt {attempt}{rest})" if attempt > 1 else ""))
 
     def stored(self, training: Training) -> None:

@@ -1,19 +1,12 @@
 """The registry: which Gymnasium ids there are and what they are.
 
-Importing it registers ale-py's; shimmy's are registered as soon as an id is asked for that is not known without them.
+Importing it registers ale-py's; shimmy's are registered as soon as an id is asked for that may need them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import importlib
-import os
-import sys
 from collections.abc import Iterable
-
-# Training never renders: without GL the import of MuJoCo is twice as fast and needs no driver. A user's own value wins.
-os.environ.setdefault("MUJOCO_GL", "disabled")
 
 import ale_py
 import gymnasium
@@ -25,14 +18,6 @@ from rlhpc.errors import InputError, nearest
 OBSERVATIONS = (Box, Dict, Discrete, MultiBinary, MultiDiscrete)
 
 gymnasium.register_envs(ale_py)
-
-
-@functools.cache
-def _register_shimmy() -> None:
-    """Register shimmy's environments, which loads dm_control: a quarter of all that a training imports."""
-    with contextlib.redirect_stdout(sys.stderr):  # where it prints what it cannot register; standard output holds answers
-        import shimmy  # noqa: PLC0415  # most trainings have no use for it
-    gymnasium.register_envs(shimmy)
 
 
 def unknown_ids(env_ids: Iterable[str]) -> list[str]:
@@ -61,8 +46,8 @@ def _spec(env_id: str) -> EnvSpec:
     """Look an id up."""
     _import_module_of(env_id)
     name = env_id.rpartition(":")[2]
-    if name not in gymnasium.registry:
-        _register_shimmy()
+    if name not in gymnasium.registry or name != env_id:  # what a module of the user's makes may be made of shimmy's
+        importlib.import_module("rlhpc.training.shimmy_envs")
     return gymnasium.spec(name)
 
 

@@ -166,7 +166,7 @@ def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tm
     first.send_signal(signum)
     said, errors = first.communicate(timeout=60)
     assert first.returncode == 75
-    assert "2 stopped. Go on with them" in said
+    assert "2 stopped: start again" in said
     assert "Traceback" not in errors
     assert len(list(tmp_path.rglob("checkpoint-*"))) >= 2
     audited = subprocess.run(

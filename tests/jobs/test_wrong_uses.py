@@ -376,8 +376,8 @@ def test_a_cancelled_demo_ends_with_75_and_goes_on_when_it_is_started_again(canc
     logs, code, said, errors = cancelled
     assert code == 75
     assert "1 training stored" in said
-    go_on = f"python jobs/launch_training.py --config {logs / 'demo' / 'config.yaml'} --cluster local"
-    assert f"1 stopped, 1 not begun. Go on with them, each from its checkpoint, if it has one:\n  {go_on}" in said
+    assert "1 stopped, 1 not begun: start again, and each goes on from its checkpoint, if it has one.\n  python " in said
+    assert f"launch_training.py {GRID}" in said  # the same command
     assert "told to stop: 1 training saves, up to " in errors
     assert "Traceback" not in errors
     shutil.copytree(logs / "demo", tmp_path / "demo")
@@ -385,7 +385,7 @@ def test_a_cancelled_demo_ends_with_75_and_goes_on_when_it_is_started_again(canc
     assert again.returncode == 0, again.stderr
     assert "1 are stored" in again.stdout
     assert "2 to train" in again.stdout
-    assert re.search(r"started custom/CartPole-v1/ppo/1 \(attempt 2, from its [1-9][0-9,]* agent steps\)", again.stderr)
+    assert re.search(r"started custom/\S+/1 \(attempt 2; its newest checkpoint: [1-9][0-9,]* agent steps\)", again.stderr)
     (result,) = tmp_path.glob("demo/trainings/custom/CartPole-v1/ppo/1/result.json")
     assert [resume["timesteps"] > 0 for resume in json.loads(result.read_text())["result"]["resumes"]] == [True]
     assert run("audit", tmp_path / "demo").returncode == 0

@@ -59,7 +59,7 @@ def test_whether_mps_is_used_is_told_by_words_that_yaml_reads_as_truth_values(tm
 
 
 def test_another_word_for_mps_is_refused_with_those_that_are_allowed():
-    with pytest.raises(ConfigError, match=r"packing.mps = 'always'.*\['auto', 'on', 'off'\]"):
+    with pytest.raises(ConfigError, match=r"packing\.mps = 'always' must be one of auto, on, off"):
         load(LaunchConfig, [DEFAULTS], ["packing.mps=always"])
 
 

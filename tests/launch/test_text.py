@@ -161,7 +161,7 @@ def test_a_bound_is_told_where_it_is_less_than_the_plan():
 def test_after_a_stop_what_had_begun_and_what_had_not_is_told(tmp_path):
     store = Store(tmp_path)
     store.folder(PPO).mkdir(parents=True)
-    _, both, command = text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()
-    assert both == "1 stopped, 1 not begun. Go on with them, each from its checkpoint, if it has one:"
-    assert command.endswith(f"launch_training.py --config {store.config} --cluster local")
-    assert text.after(Outcome(stopped=[PPO]), store).splitlines()[1].startswith("1 stopped. Go on")
+    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1].startswith("1 stopped, 1 not begun: start again")
+    _, stopped, command = text.after(Outcome(stopped=[PPO]), store, command="python it").splitlines()
+    assert stopped.startswith("1 stopped: start again")
+    assert command == "  python it"

@@ -161,6 +161,11 @@ def test_what_is_exact_is_drawn_at_a_tick_that_says_zero(name):
     assert texts(drawn(name)).count("0") == 1
 
 
+def test_an_axis_with_exact_values_has_another_tick_to_read_the_rest_by():
+    both = np.array([0.0, 0.3])  # between the ticks of 0.2 and 0.5
+    assert {"0", "0.3"} <= set(texts(figures.other_envs(NAMES[:2], both, both)))
+
+
 def test_an_exact_prediction_is_said_to_be_zero():
     assert f"{NAMES[2]}, no intercept: CV MSE 0" in titles(drawn("others"))
 

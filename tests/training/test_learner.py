@@ -246,7 +246,7 @@ def test_a_training_that_was_stopped_in_its_evaluation_is_only_evaluated_again(t
 
 def test_times_are_those_of_all_attempts(tmp_path, make_training, monkeypatch):
     clock = iter(["begun", "continued", "finished"])
-    monkeypatch.setattr(train_module, "_now", lambda: next(clock))
+    monkeypatch.setattr(train_module, "utc_now", lambda: next(clock))
     training = make_training(total_timesteps=192)
     assert attempt(training, tmp_path, stop_at=2) is None
     (_, before) = Checkpoints(tmp_path).read(lambda *_: None, snapshot.load, pytest.fail)

@@ -34,7 +34,7 @@ def test_a_log_gets_a_plain_line_for_each_event_with_how_many_have_ended(capsys)
         "[0/2] started b/X-v0/ppo/1",
         "[0/2] started b/X-v0/ppo/2",
         FAILURES[0],
-        "[0/2] started b/X-v0/ppo/1 (attempt 2, from its 1,024 agent steps)",
+        "[0/2] started b/X-v0/ppo/1 (attempt 2; its newest checkpoint: 1,024 agent steps)",
         "[1/2] stored  b/X-v0/ppo/2",
         "[1/2] told to stop: 1 training saves, up to 300 s",
         FAILURES[1],

@@ -52,6 +52,25 @@ def test_what_resembles_nothing_is_told_with_some_that_there_are(env_id):
     assert f"({len(gymnasium.registry)} in all)" in told
 
 
+def test_an_environment_of_a_users_module_may_be_made_of_a_task_of_the_control_suite(tmp_path):
+    """In a process that has asked for no task."""
+    (tmp_path / "users_tasks.py").write_text("""
+import gymnasium
+
+
+class Mine(gymnasium.Wrapper):
+    def __init__(self):
+        super().__init__(gymnasium.make("dm_control/pendulum-swingup-v0"))
+
+
+gymnasium.register("Mine-v0", Mine)
+""")
+    program = "from rlhpc.training.registry import action_space; print(action_space('users_tasks:Mine-v0'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("Continuous\n", "")
+
+
 def test_an_environment_of_a_users_module_is_known_and_can_be_made(users_package):
     assert registry.unknown_ids([users_package]) == []
     assert not registry.is_atari(users_package)
@@ -108,7 +127,7 @@ def test_an_environment_that_cannot_be_made_is_told_with_the_reason():
 def test_nothing_is_rendered_unless_the_user_says_how(own, expected):
     environment = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"}
     environment |= {"MUJOCO_GL": own} if own else {}
-    code = "import os; import rlhpc.training.registry; print(os.environ['MUJOCO_GL'])"
+    code = "import os; import rlhpc.training.physics; print(os.environ['MUJOCO_GL'])"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == expected
 
@@ -142,13 +161,17 @@ def test_an_atari_game_without_screens_in_colour_is_refused():
     assert registry.action_space("ALE/Pong-v5") == "Discrete"
 
 
-def test_what_shimmy_says_of_environments_that_it_cannot_register_leaves_standard_output_alone():
+@pytest.mark.parametrize("where", ["server", "launch"])
+def test_what_shimmy_says_of_environments_that_it_cannot_register_leaves_standard_output_alone(where):
     program = """
-import sys
+import importlib, sys
 sys.modules["labmaze"] = None
+from rlhpc.training.process import libraries_of
 from rlhpc.training.registry import is_registered
+if sys.argv[1] == "server":
+    [importlib.import_module(name) for name in libraries_of(["dm_control/pendulum-swingup-v0"])]
 assert is_registered("dm_control/pendulum-swingup-v0")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program, where], capture_output=True, text=True, check=True)
     assert "locomotion" in done.stderr
     assert done.stdout == ""

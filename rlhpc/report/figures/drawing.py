@@ -155,7 +155,8 @@ def log_axis(axes: Axes, which: Literal["x", "y"], values: Floats, floor: float 
     labels = [f"{tick:g}" for tick in ticks]
     if (finite < floor).any():
         ticks = ticks[ticks >= 2 * floor]  # the least of all others, where the floor goes by it
-        labels = ["0", *(f"{tick:g}" for tick in ticks)]
+        ticks = ticks if len(ticks) else np.unique(finite[finite > floor])[:1]
+        labels = ["0", *(f"{tick:.3g}" for tick in ticks)]
         ticks = np.array([floor, *ticks])
     axes.autoscale(enable=False, axis=which)  # or equal values would be warned of before the limits are set
     axes.set(**{f"{which}lim": (low, high)})

@@ -1,7 +1,5 @@
 """Physics that is advanced without dm_control's own step; that it comes to the same is tested in test_equality.py."""
 
-import rlhpc.training.registry  # noqa: F401  # isort: skip  # before dm_control: it chooses that nothing is rendered
-
 import json
 import subprocess
 import sys
