@@ -377,7 +377,7 @@ def test_a_cancelled_demo_ends_with_75_and_goes_on_when_it_is_started_again(canc
     assert code == 75
     assert "1 training stored" in said
     assert "1 stopped, 1 not begun: start again, and each goes on from its checkpoint, if it has one.\n  python " in said
-    assert f"launch_training.py {GRID}" in said  # the same command
+    assert f"launch_training.py {shlex.join(shlex.split(GRID))}" in said  # the same command
     assert "told to stop: 1 training saves, up to " in errors
     assert "Traceback" not in errors
     shutil.copytree(logs / "demo", tmp_path / "demo")
