@@ -254,8 +254,8 @@ def _laid(laid: _Laid, n_lines: int, overflow: OverflowMethod) -> Iterator[Rende
     for line in laid.lines[:n_shown]:
         table.add_row(*line)
     yield from (Text(), Text(laid.section.heading, style="bold"), table)
-    if left_out > 0:
-        yield Text(f"... {left_out} more; make the window higher", style="dim")
+    if n_shown < len(laid.lines):  # of the only row the end, or rows
+        yield Text(f"...{f' {left_out} more' if left_out else ''}; make the window higher", style="dim")
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------------

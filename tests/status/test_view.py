@@ -186,6 +186,17 @@ def test_a_row_that_is_too_long_for_the_room_is_counted_and_not_broken_off(long)
     assert "launch again" in shown[-2]
 
 
+def test_of_a_single_row_that_is_broken_off_it_is_told_that_there_is_more(make_overview, tmp_path):
+    reason = "ValueError: " + "a word of many " * 6 + "the end"
+    shown = make_overview(TrainingStatus("bench/X-v0/ppo/1", State.FAILED, reason, tmp_path))
+    sections = []
+    for height in range(8, 40):
+        _, heading, section = " ".join(" ".join(painted(shown, 60, height)).split()).partition("To look at")
+        sections += [section] if heading else []
+    whole = [("the end" in section, "...; make the window higher" in section) for section in sections]
+    assert set(whole) == {(True, False), (False, True)}
+
+
 def test_a_grid_of_nothing_is_shown_too(make_overview):
     assert "0 trainings" in painted(make_overview())[0]
 
