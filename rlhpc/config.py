@@ -197,11 +197,13 @@ def _nest(path: tuple[str, ...], value: Any) -> Any:
 
 def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, schema: type) -> str:
     """Say where a value came from and what is wrong with it."""
-    where = f"{source}: {'.'.join(path)}"
     if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
         known = [str(key) for key in error.parent_node]
-        return f"{where}: unknown key '{error.key}'. {nearest(str(error.key), known)}"
+        return f"{source}: {'.'.join(path)}: unknown key '{error.key}'. {nearest(str(error.key), known)}"
     wanted = _wanted(schema, path)
+    while len(path) > 1 and get_origin(wanted) is not dict and _wanted(schema, path[:-1]) == wanted:  # it has no keys of its own
+        path, value = path[:-1], {path[-1]: value}
+    where = f"{source}: {'.'.join(path)}"
     if dataclasses.is_dataclass(wanted):
         keys = [field.name for field in dataclasses.fields(wanted)]
         return f"{where} = {value!r} must be a group of the keys {', '.join(keys)}. Set one: {'.'.join(path)}.{keys[0]}=..."

@@ -125,6 +125,8 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("name=[0,1]", ["name = [0, 1] must be a text, such as name=0,1."]),
         ("oven.mode=stove", ["oven.mode = 'stove' must be one of fan, grill."]),
         ("oven.mode=off", ["oven.mode = False must be one of fan, grill; YAML reads off and no as false."]),
+        ("oven.mode.a=fan", ["oven.mode = {'a': 'fan'} must be one of fan, grill."]),
+        ("steps.a.b=mix", ["steps = {'a': {'b': 'mix'}} must be a list: steps=[a,b]."]),
         ("oven.is_hot=maybe", ["oven.is_hot = 'maybe' must be true or false."]),
         ("salt=much", ["salt = 'much' must be a number."]),
         ("counts=[1,a]", ["counts = [1, 'a'] must be a list of whole numbers; 'a' is not."]),
