@@ -46,7 +46,7 @@ from rlhpc.errors import STOPPED, InputError, SlurmError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch import slurm, text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
-from rlhpc.launch.expansion import expand
+from rlhpc.launch.expansion import expand, namesakes
 from rlhpc.records import Training
 from rlhpc.results import ledger, writers
 from rlhpc.results.missing import has_given_up
@@ -77,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
     cluster = _cluster(args, config)
     others = set(store.read_grid()) - {training.name for training in expanded.trainings}
     facts = {"name": config.name, "results": str(store.root), "config": str(store.config), "n_others": len(others)}
-    facts["cluster"] = cluster
+    facts |= {"cluster": cluster, "namesakes": namesakes(expanded)}
     launch = _Launch(args, config, expanded, found, wanted, facts)
     return _submit(launch) if cluster == "slurm" else _carry_out(launch)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rlhpc.benchmarks import load_benchmarks
 from rlhpc.errors import ConfigError
+from rlhpc.records import CUSTOM_BENCHMARK
 from rlhpc.training import grid, registry
 from rlhpc.training.algos import load_algos, unknown_blocks
 
@@ -31,3 +32,21 @@ def expand(config: grid.GridConfig) -> grid.Grid:
 
     refuse_faults(expanded.trainings)
     return expanded
+
+
+def namesakes(expanded: grid.Grid) -> list[dict[str, str]]:
+    """Find Atari environments of no benchmark whose game is in a shipped one, as another environment; perhaps that was meant.
+
+    Returns
+    -------
+    list of dict
+        ``env_id``, and ``other`` of ``benchmark``.
+    """
+    custom = {each.env_id for each in expanded.trainings if each.benchmark == CUSTOM_BENCHMARK}
+    games = {env_id: game for env_id in sorted(custom) if (game := registry.game(env_id))}
+    shipped = {registry.game(env.env_id): env for env in load_benchmarks()} if games else {}
+    return [
+        {"env_id": env_id, "other": shipped[game].env_id, "benchmark": shipped[game].benchmark}
+        for env_id, game in games.items()
+        if game in shipped
+    ]

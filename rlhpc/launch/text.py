@@ -67,7 +67,8 @@ def before(facts: Mapping[str, Any]) -> str:
     ----------
     facts : mapping
         From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``config`` (of its last launch), ``n_others``
-        (trainings there that the grid does not name), ``cluster``; for Slurm also those of `rlhpc.launch.slurm.describe`.
+        (trainings there that the grid does not name), ``namesakes`` (from `rlhpc.launch.expansion`), ``cluster``; for Slurm
+        also those of `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [
@@ -80,6 +81,11 @@ def before(facts: Mapping[str, Any]) -> str:
             by_algo[pair["algo"]].append(pair["env_id"])
         lines.append("Left out, because the algorithm cannot act in the environment's action space:")
         lines += [f"  {algo} in {len(env_ids)}: {', '.join(env_ids)}" for algo, env_ids in by_algo.items()]
+    lines += [
+        f"{each['env_id']} is another environment than {each['other']} of {each['benchmark']}, though the same game: its scores"
+        " are not that benchmark's."
+        for each in facts["namesakes"]
+    ]
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
     if facts["n_others"]:
         lines += [

@@ -29,6 +29,8 @@ class Trials:
     n_done : int
         Trials that have ended.
     seconds : float
+    learned : bool
+        As of a `Learner`; always False.
     resumes : list of mapping
         As in `Result`.
     """

@@ -68,6 +68,11 @@ def is_atari(env_id: str) -> bool:
     return "AtariEnv" in str(_spec(env_id).entry_point)
 
 
+def game(env_id: str) -> str:
+    """Return the game of an Atari environment, as ale-py names it; blank for any other environment."""
+    return str(_spec(env_id).kwargs["game"]) if is_atari(env_id) else ""
+
+
 def is_of_control_suite(env_id: str) -> bool:
     """Tell whether an id is one of shimmy's for the DeepMind Control Suite."""
     return "dm_control_suite" in str(_spec(env_id).entry_point)

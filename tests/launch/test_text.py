@@ -27,7 +27,7 @@ def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition
     told = {"name": "mine", "results": "logs/mine", "cluster": cluster}
     told |= text.facts_of(GRID, found, nodes, MeasuredHours(results, "cuda"))
     element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition, "image": image}
-    told |= {"n_others": n_others, "config": "logs/mine/config.yaml"}
+    told |= {"namesakes": [], "n_others": n_others, "config": "logs/mine/config.yaml"}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
 
@@ -165,3 +165,11 @@ def test_after_a_stop_what_had_begun_and_what_had_not_is_told(tmp_path):
     _, stopped, command = text.after(Outcome(stopped=[PPO]), store, command="python it").splitlines()
     assert stopped.startswith("1 stopped: start again")
     assert command == "  python it"
+
+
+def test_an_environment_that_is_a_game_of_a_benchmark_under_another_id_is_told():
+    same = {"env_id": "ALE/Pong-v5", "other": "PongNoFrameskip-v4", "benchmark": "atari100k"}
+    assert (
+        "ALE/Pong-v5 is another environment than PongNoFrameskip-v4 of atari100k, though the same game: its scores are not that"
+        " benchmark's."
+    ) in text.before(facts(PPO) | {"namesakes": [same]})
