@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -302,7 +303,10 @@ def _sections(shown: Overview, console: Console) -> Iterator[_Section]:
     """Yield what needs a look, the groups, where they run, and why others do not."""
     odd = [(each, each.reason, COLOURS[each.state]) for state in _TO_LOOK_AT for each in shown.of(state)]
     odd += [(each, each.slow, "yellow") for each in shown.trainings if each.slow]
-    rows = [[Text(each.name, style=colour), Text(_why(each, reason))] for each, reason, colour in odd]
+    by_words: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each, reason, colour in odd:
+        by_words[_why(each, reason), colour].append(each.name)
+    rows = [[Text(_first_of(names), style=colour), Text(why)] for (why, colour), names in by_words.items()]
     yield _Section("To look at", rows, (_Column("training", least=_NAME), _Column("why", least=_WORDS)), weight=2)
     yield _groups(shown, console)
     parts = [
@@ -324,6 +328,11 @@ def _sections(shown: Overview, console: Console) -> Iterator[_Section]:
     yield _Section("Where they run", parts, columns)
     idle = [*text.reasons(shown.of(State.WAITING)), *text.reasons(shown.of(State.STOPPED))]
     yield _Section("Not running, and why", [[Text(line)] for line in idle], (_Column(least=_WORDS),))
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """Name the first of some trainings of which the same is said, and count the others."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _groups(shown: Overview, console: Console) -> _Section:
