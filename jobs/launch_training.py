@@ -42,6 +42,7 @@ from rlhpc.cluster import slurm as programs
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.site import Site, read_site
 from rlhpc.config import to_yaml
+from rlhpc.container import describe as describe_image
 from rlhpc.errors import STOPPED, InputError, SlurmError
 from rlhpc.files import writable_folder, write_text
 from rlhpc.launch import slurm, text
@@ -124,7 +125,8 @@ def _carry_out(launch: _Launch) -> int:
     if nodes:
         done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
     store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
-    is_online, again = config.wandb.mode == "online", shlex.join(["python", *sys.argv])
+    is_online = config.wandb.mode == "online"
+    again = "" if describe_image() else shlex.join(["python", *sys.argv])  # of which the path inside is of no use outside
     summary = {**facts, **outcome.describe(done), "trainings": str(store.trainings)}
     command.answer(args, summary, text.after(done, store, is_online=is_online, command=again))
     if done.stopped or done.elsewhere:

@@ -69,8 +69,8 @@ def is_atari(env_id: str) -> bool:
 
 
 def game(env_id: str) -> str:
-    """Return the game of an Atari environment, as ale-py names it; blank for any other environment."""
-    return str(_spec(env_id).kwargs["game"]) if is_atari(env_id) else ""
+    """Return the game of an Atari environment, as ale-py names it; blank where its registration does not say."""
+    return str(_spec(env_id).kwargs.get("game", "")) if is_atari(env_id) else ""
 
 
 def is_of_control_suite(env_id: str) -> bool:
