@@ -8,8 +8,9 @@ examples:
       takes every key and file that jobs/launch_training.py takes
   python jobs/check_cluster.py --partition gpu --no-probe slurm.timeout_min=600
 
-Reads Slurm's settings (scontrol, squeue), the file system of the results and the quota, and starts one job of a second
-in the partition, which looks whether its node sees the folder of the results. Submits and keeps nothing else.
+Reads Slurm's settings (scontrol, squeue), the file system of the results and the quota, and starts two jobs of seconds in
+the partition: one looks whether its node sees the folder of the results, one has torch compute on a GPU, where GPUs are asked
+for. What does not start within ten seconds is given up and told. Submits and keeps nothing else.
 
 severities:
   refused   the launch cannot work: Slurm would refuse it, never start it, or every element would fail
@@ -40,10 +41,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlhpc import command
-from rlhpc.cluster import checks, host, limits, policies, sharing
+from rlhpc.cluster import checks, gpu_use, host, limits, policies, sharing
 from rlhpc.cluster import slurm as programs
 from rlhpc.cluster.checks import Request
-from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.queue import count_own_jobs
 from rlhpc.cluster.site import Site, max_submit_jobs, read_site
@@ -54,7 +55,7 @@ from rlhpc.launch.expansion import expand
 from rlhpc.records import Training
 from rlhpc.results import ledger
 from rlhpc.training.estimate import measured_hours
-from rlhpc.words import count
+from rlhpc.words import count, duration
 
 HEADINGS = {
     Severity.REFUSED: "refused:",
@@ -68,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = command.parser(__doc__ or "")
     add_flags(built)
-    built.add_argument("--no-probe", action="store_true", help="start no job to look at the folder of the results")
+    built.add_argument(
+        "--no-probe", action="store_true", help="start no job that looks at the folder of the results and tries a GPU"
+    )
     return built
 
 
@@ -120,9 +123,16 @@ def _findings(config: LaunchConfig, site: Site, request: Request, looked: _Looke
     yield from host.findings(here, request)
     container, of_image = looked
     yield from of_image
+    lacks_cuda = [*_torch_faults(config)]
+    yield from lacks_cuda
     startable = [each for each in checks.named_partitions(site, request) if each.is_up]
-    if has_probe and startable and not here.fault:
+    if not has_probe or not startable:
+        return
+    if not here.fault:
         yield from _seen(config, site, container)
+    is_known = config.container.image is None or container is not None  # what trainings would run in
+    if config.planned_device == "cuda" and is_known and not lacks_cuda and not checks.unfit(site, request):
+        yield _gpu_use(config, container)
 
 
 def _image(config: LaunchConfig, trainings: Sequence[Training]) -> _Looked:
@@ -160,6 +170,35 @@ def _seen(config: LaunchConfig, site: Site, container: Image | None) -> Iterator
         )
 
 
+def _torch_faults(config: LaunchConfig) -> Iterator[Finding]:
+    """Yield that the torch here can never use a GPU, if that is so."""
+    try:
+        slurm.refuse_torch(config)
+    except InputError as error:
+        yield from (Finding("torch", Severity.REFUSED, *_halves(fault[0].upper() + fault[1:])) for fault in error.faults)
+
+
+def _gpu_use(config: LaunchConfig, container: Image | None) -> Finding:
+    """Have torch use a GPU of a node."""
+    if config.slurm.setup:
+        what = "Whether torch can use the nodes' GPUs was not tried: slurm.setup may load what it needs."
+        return Finding("gpu_use", Severity.NOTE, what)
+    try:
+        tried = gpu_use.try_gpu(config.slurm.partition, config.slurm.sbatch_options, container)
+    except SlurmError as error:
+        what = f"Whether torch can use the nodes' GPUs was not found out: {error}"
+        return Finding("gpu_use", Severity.WARNING, what, "Check again when the partition has a free GPU.")
+    if tried.fault:
+        return Finding(
+            "gpu_use",
+            Severity.REFUSED,
+            f"On the node {tried.node} torch cannot use a GPU: {tried.fault}.",
+            "Install a torch that fits the driver and the GPUs there (nvidia-smi names both), name other nodes"
+            " (slurm.options.constraint), or train on cores: packing.gpus_per_node=0.",
+        )
+    return Finding("gpu_use", Severity.GOOD, f"On the node {tried.node} torch computes on a GPU ({tried.gpu}).")
+
+
 def _halves(fault: str) -> tuple[str, str]:
     """Divide what is wrong from what to do."""
     what, _, remedy = fault.partition(": ")
@@ -194,7 +233,8 @@ def _text(site: Site, request: Request, n_trainings: int, found: Sequence[Findin
     where = f"partition {asked}" if asked else "no partition"
     gpus = f"{count(request.gpus_per_node, 'GPU')}, " if request.gpus_per_node else ""
     needs = (
-        f"{gpus}{count(request.cpus_per_node, 'core')} and {request.memory_gb or 0:g} GB, at most {duration(request.timeout_min)}"
+        f"{gpus}{count(request.cpus_per_node, 'core')} and {request.memory_gb or 0:g} GB,"
+        f" at most {duration(60 * request.timeout_min)}"
     )
     lines = [
         f"Cluster {site.config.get('ClusterName', '')} (Slurm {site.config.get('SLURM_VERSION', '')}), {where}",

@@ -167,8 +167,9 @@ def _submit(launch: _Launch) -> int:
 
 
 def _refuse_unusable(launch: _Launch, site: Site) -> Image | None:
-    """Refuse a folder of results, or an image, of which nodes could make nothing; return the image, if there is one."""
+    """Refuse a torch, a folder of results, or an image, of which nodes could make nothing; return the image, if there is one."""
     store = launch.config.store
+    slurm.refuse_torch(launch.config)
     writable_folder(store.trainings)
     try:
         container = _look_at_image(launch, writes=[store.root.resolve()])

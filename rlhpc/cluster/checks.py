@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.site import GPU, Gres, Node, Partition, Site, parse_gres
 from rlhpc.errors import nearest
-from rlhpc.words import count
+from rlhpc.words import count, duration
 
-_GPU_OPTIONS = {"gpus", "gpus-per-node", "gpus-per-task"}
+GPU_OPTIONS = {"gpus", "gpus-per-node", "gpus-per-task"}
 _CPU_OPTIONS = {"cpus-per-task", "cpus-per-gpu"}
 MEMORY_OPTIONS = {"mem", "mem-per-cpu", "mem-per-gpu"}
 _TIME_OPTIONS = {"qos"}  # a quality of service may grant more time than the partition
@@ -79,7 +79,7 @@ class Request:
         """Return the generic resources that an element asks for, as far as they are known."""
         if self.gres:
             return tuple(parse_gres(self.gres))
-        if self.gpus_per_node and not self.has_options & _GPU_OPTIONS:
+        if self.gpus_per_node and not self.has_options & GPU_OPTIONS:
             return (Gres(GPU, "", self.gpus_per_node),)
         return ()
 
@@ -148,8 +148,8 @@ def _of_nodes(site: Site, partition: Partition, request: Request) -> Iterator[Fi
     ):
         yield _refuse(
             "time_limit",
-            f"The time limit of {duration(request.timeout_min)} is longer than the {duration(partition.max_minutes)} that the"
-            f" partition '{partition.name}' takes.",
+            f"The time limit of {request.timeout_min} minutes is longer than the {partition.max_minutes} that the partition"
+            f" '{partition.name}' takes.",
             f"Set slurm.timeout_min={partition.max_minutes}: what is not done by then is saved, requeued and continued.",
         )
     nodes = site.nodes_of(partition.name)
@@ -253,14 +253,14 @@ def _of_time(request: Request) -> Iterator[Finding]:
     if request.timeout_min <= request.checkpoint_minutes:
         yield _refuse(
             "checkpoint_interval",
-            f"The time limit of {duration(request.timeout_min)} (slurm.timeout_min) is no longer than the"
-            f" {duration(request.checkpoint_minutes)} between checkpoints: what is killed would begin anew for ever.",
+            f"The time limit of {duration(60 * request.timeout_min)} (slurm.timeout_min) is no longer than the"
+            f" {duration(60 * request.checkpoint_minutes)} between checkpoints: what is killed would begin anew for ever.",
             f"Raise slurm.timeout_min, or set checkpoint_minutes={request.timeout_min / 4:g}.",
         )
     if request.timeout_min * 60 <= request.signal_seconds:
         yield _refuse(
             "stop_time",
-            f"The time limit of {duration(request.timeout_min)} (slurm.timeout_min) is no longer than the"
+            f"The time limit of {duration(60 * request.timeout_min)} (slurm.timeout_min) is no longer than the"
             f" {request.signal_seconds:g} seconds before it at which everything is told to save: nothing would be trained.",
             f"Set slurm.timeout_min={int(request.signal_seconds / 60) * 2 + 10} or more, or lower stop_seconds.",
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-_MINUTES_PER_HOUR = 60
-
 
 class Severity(StrEnum):
     """How bad a finding is, the worst first."""
@@ -40,11 +38,3 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}".rstrip()
-
-
-def duration(minutes: float) -> str:
-    """Spell a duration for a reader: ``90 minutes``, ``24 hours``."""
-    hours = minutes / _MINUTES_PER_HOUR
-    if minutes < 2 * _MINUTES_PER_HOUR:
-        return f"{minutes:g} minute{'' if minutes == 1 else 's'}"
-    return f"{hours:.0f} hours" if hours == round(hours) or hours >= 10 else f"{hours:.1f} hours"

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 
 from rlhpc.cluster.checks import MEMORY_OPTIONS, Request, fitting_nodes, named_partitions
-from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.site import GPU, Partition, Site
-from rlhpc.words import count
+from rlhpc.words import count, duration
 
 _SHOWN = 5  # nodes by name
 
@@ -75,10 +75,10 @@ def _of_queue(request: Request, max_submit: int | None, n_queued: int) -> Iterat
 def _of_time(partition: Partition, request: Request) -> Iterator[Finding]:
     """Yield how often an element will reach its time limit."""
     limit, longest = request.timeout_min, request.longest_hours * 60
-    longest_allowed = "none" if partition.max_minutes is None else duration(partition.max_minutes)
+    longest_allowed = "none" if partition.max_minutes is None else duration(60 * partition.max_minutes)
     if longest <= limit:
         what = (
-            f"All is estimated to end within the time limit of {duration(limit)} (limit of '{partition.name}':"
+            f"All is estimated to end within the time limit of {duration(60 * limit)} (limit of '{partition.name}':"
             f" {longest_allowed})."
         )
         yield Finding("time_limit_reached", Severity.GOOD, what)
@@ -88,8 +88,8 @@ def _of_time(partition: Partition, request: Request) -> Iterator[Finding]:
     yield Finding(
         "time_limit_reached",
         Severity.NOTE,
-        f"The longest element is estimated to take {duration(longest)} and its time limit is {duration(limit)}: it will be saved,"
-        f" requeued and continued {n_times} time{'' if n_times == 1 else 's'}.",
+        f"The longest element is estimated to take {duration(60 * longest)} and its time limit is {duration(60 * limit)}: it will"
+        f" be saved, requeued and continued {n_times} time{'' if n_times == 1 else 's'}.",
         f"A longer slurm.timeout_min is possible (limit of '{partition.name}': {longest_allowed})." if more else "",
     )
 

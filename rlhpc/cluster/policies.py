@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from rlhpc.cluster.checks import Request, named_partitions
 from rlhpc.cluster.element import SECONDS_TO_BE_KILLED
-from rlhpc.cluster.finding import Finding, Severity, duration
+from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.site import Partition, Site
+from rlhpc.words import duration
 
 _SAVE_SECONDS = 20  # between SIGTERM and our last breath; KillWait, after which Slurm kills, is 30 unless the site says otherwise
 _SPARE_SECONDS = 5
@@ -55,7 +56,9 @@ def _of_preemption(site: Site, partition: Partition, request: Request) -> Iterat
         return
     modes = set(partition.fields.get("PreemptMode", site.config.get("PreemptMode", "OFF")).upper().split(","))
     lost = (
-        f"at most {duration(request.checkpoint_minutes)} of each training" if request.checkpoint_minutes else "at most a rollout"
+        f"at most {duration(60 * request.checkpoint_minutes)} of each training"
+        if request.checkpoint_minutes
+        else "at most a rollout"
     )
     if "CANCEL" in modes:
         yield Finding(

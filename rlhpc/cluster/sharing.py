@@ -5,22 +5,19 @@ from __future__ import annotations
 import socket
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlhpc.cluster import probe
 from rlhpc.cluster.image import PYTHON as IMAGE_PYTHON
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.mounts import is_shared
 from rlhpc.cluster.site import Site
-from rlhpc.cluster.slurm import ask, outside_of_jobs
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import TEMPORARY_SUFFIX, writable_folder
 
-_START_SECONDS = 10  # a node that is free starts the probe at once; later than this, the cluster is busy
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
-_END_SECONDS = 45.0
-_IMAGE_SECONDS = 240.0  # where nothing can mount an image, it is unpacked first
 _TOLD, _DONE = "rlhpc: ", "done"  # a site's own prologue may print, too
 _FAILS = "fails "
 # What a file is not seen for at once, it may be a second later: NFS looks again soon. Words: how many paths, these, a command.
@@ -35,7 +32,6 @@ shift
 test $# = 0 || said=$("$@" 2>&1) || echo "{_TOLD}{_FAILS}exit code $?, $(echo "$said" | tail -n 2 | tr '\\n' ' ')"
 echo "{_TOLD}{_DONE}"
 """
-_OPTIONS = ("account", "qos", "reservation", "constraint", "nodelist", "exclude", "cluster-constraint", "licenses")
 PYTHON = Path(sys.executable)  # that elements are started with, too
 
 
@@ -142,12 +138,8 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     paths = {str(marker): folder, str(PYTHON): PYTHON} | ({str(image.path): image.path} if image else {})
     tried = image.command((*IMAGE_PYTHON, "--version")) if image else ()
     look_around = ("sh", "-c", _LOOK, "sh", str(len(paths)), *paths, *tried)
-    asked = ("srun", *_asked(partition, options or {}, has_image=image is not None), *look_around)
     try:
-        with outside_of_jobs():
-            said = ask(*asked, timeout_seconds=_IMAGE_SECONDS if image else _END_SECONDS)
-    except SlurmError as error:
-        raise SlurmError(f"no node answered, which is given {_START_SECONDS} seconds to start ({_reason(error)}).") from error
+        said = probe.run(look_around, partition, options, is_long=image is not None)
     finally:
         marker.unlink(missing_ok=True)
     told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
@@ -164,18 +156,3 @@ def is_this_host(site: Site, partition: str | None) -> bool:
     chosen = [site.partition(name) for name in (partition.split(",") if partition else [None])]
     names = {node.name for each in chosen if each for node in site.nodes_of(each.name)}
     return names == {socket.gethostname().partition(".")[0]}
-
-
-def _asked(partition: str | None, options: Mapping[str, object], *, has_image: bool) -> Iterable[str]:
-    """Spell what is asked of srun: the least that a job can be; to unpack an image takes more."""
-    yield from ("--nodes=1", "--ntasks=1", *(("--time=5", "--mem=2G") if has_image else ("--time=1", "--mem=50M")))
-    yield f"--immediate={_START_SECONDS}"
-    yield from ("--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
-    if partition:
-        yield f"--partition={partition}"
-    yield from (f"--{name}={options[name]}" for name in _OPTIONS if name in options)
-
-
-def _reason(error: SlurmError) -> str:
-    """Return the last that srun said."""
-    return str(error).strip().splitlines()[-1].removeprefix("srun: ").removeprefix("error: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from rlhpc import __version__
@@ -226,12 +227,31 @@ def look_at_image(trainings: Sequence[Training], config: LaunchConfig, writes: S
         return None, ""
     modules = sorted({training.env_id.rpartition(":")[0] for training in trainings} - {""})
     found = image.look(config.container, writes, modules=modules)
-    if config.planned_device == "cuda" and found.torch.endswith(_FOR_CPUS):
+    if _cannot_use_gpus(config, found.torch):
         raise InputError(
             f"the image '{found.path}' holds torch for CPUs ({found.torch}), and its trainings are to have GPUs. Build one with"
             " torch for CUDA, or ask for no GPUs: packing.gpus_per_node=0."
         )
     return found, image.refuse_other(found, __version__, CONFIGS.parent)
+
+
+def refuse_torch(config: LaunchConfig) -> None:
+    """Refuse to train on GPUs by a torch for CPUs, where trainings are to run by the Python that runs this.
+
+    Raises
+    ------
+    InputError
+    """
+    found = version("torch")
+    if config.container.image is None and _cannot_use_gpus(config, found):
+        raise InputError(
+            f"the torch of this Python is for CPUs ({found}), and the trainings are to have GPUs: install torch for CUDA, train"
+            " in an image that holds it (--container), or ask for no GPUs (packing.gpus_per_node=0)."
+        )
+
+
+def _cannot_use_gpus(config: LaunchConfig, torch: str) -> bool:
+    return config.planned_device == "cuda" and torch.endswith(_FOR_CPUS)
 
 
 def submit(planned: SlurmPlan, config: LaunchConfig, store: Store, container: Image | None = None) -> Iterator[Submission]:

@@ -19,7 +19,7 @@ from rlhpc.training import plan
 from rlhpc.training.estimate import MeasuredHours, Source
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
-from rlhpc.words import count
+from rlhpc.words import count, duration
 
 
 def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: MeasuredHours) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     element, n_gpus, at_once = facts["element"], facts["gpus_per_node"], facts["trainings_per_gpu"]
     what = f"{count(n_gpus, 'GPU')} x {at_once} trainings" if n_gpus else f"{at_once} trainings on cores"
     hours = facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"]
-    price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hours"
+    price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hour{'' if _number(hours) == '1' else 's'}"
     least = facts["least_wall_hours"]
     walls = ", ".join(
         f"{_bounded(wall, least[n_nodes], f' on {n_nodes}')}" for n_nodes, wall in facts["estimated_wall_hours"].items()
@@ -122,9 +122,9 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     cores = "cores" if element["cpus"] is None else count(element["cpus"], "core")
     memory = "memory" if element["memory_gb"] is None else f"{element['memory_gb']:.0f} GB"
     own = " as slurm.options say" if None in (element["cpus"], element["memory_gb"]) else ""
-    size = f"{cores}, {memory}{own} and {_span(element['timeout_min'] / 60)} in {where}"
+    size = f"{cores}, {memory}{own} and {duration(60 * element['timeout_min'])} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""
-    length = f"{_span(facts['estimated_hours'])} (short ones end much earlier)"
+    length = f"{duration(3600 * facts['estimated_hours'])} (short ones end much earlier)"
     return [
         f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element {length}.",
         _sources(facts["estimates"]),
@@ -233,14 +233,9 @@ def _number(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
-def _span(hours: float) -> str:
-    """Spell a duration."""
-    return f"{_number(hours)} hour{'' if hours == 1 else 's'}" if hours >= 1 else count(max(round(hours * 60), 1), "minute")
-
-
 def _bounded(hours: float, least: float, where: str = "") -> str:
     """Spell a duration, with what no packing is quicker than, by the same estimates, where that is less."""
-    length, shortest = _span(hours), _span(least)
+    length, shortest = duration(3600 * hours), duration(3600 * least)
     return f"{length}{where}" + (f" (no packing is quicker than {shortest})" if shortest != length else "")
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlhpc.report.search_folder import SearchFolder
-from rlhpc.report.search_time import spell_seconds
 from rlhpc.search import Problem, Settings, n_to_search, spell_ranges, stored_shards
 from rlhpc.search.candidates import candidates
 from rlhpc.search.trust import Given
 from rlhpc.search.trust.redone_file import stored_shares
+from rlhpc.words import duration
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SearchPlan:
     def summary(self) -> str:
         """The plan in a few sentences."""
         each = "Each shard" if self.n_shards > 1 else "That"
-        time = f" {each} takes {spell_seconds(self.seconds)} on a machine like this one." if self.seconds else ""
+        time = f" {each} takes {duration(self.seconds)} on a machine like this one." if self.seconds else ""
         who = "They share" if self.n_shards > 1 else "And there are"
         redone = f" {who} {self.n_redone:,} searches on changed tables, for trust figures." if self.n_redone else ""
         if self.beam:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rlhpc.errors import InputError
 from rlhpc.search import Problem, Settings, estimate_seconds, n_to_search
+from rlhpc.words import duration
 
 MAX_HOURS = 24.0
 HOURS_OF_A_SHARD = 1.0  # of the shards that are proposed
@@ -17,18 +18,10 @@ MOST_SHARDS = 10_000  # that are proposed; clusters seldom take larger arrays
 BEAM = 100  # that is proposed
 
 
-def spell_seconds(seconds: float) -> str:
-    """Spell a time in its unit, such as ``about 3 hours``."""
-    for length, unit in ((31_557_600, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * length:
-            return f"about {seconds / length:,.0f} {unit}"
-    return f"about {seconds:.0f} s" if seconds >= 1 else "less than a second"
-
-
 def tell(seconds: float) -> None:
     """Tell at the beginning how long a search takes, if there is time to read it."""
     if seconds >= SECONDS_TO_TELL:
-        print(f"This takes {spell_seconds(seconds)}.", file=sys.stderr, flush=True)
+        print(f"This takes about {duration(seconds)}.", file=sys.stderr, flush=True)
 
 
 def add_flag(built: argparse.ArgumentParser) -> None:
@@ -65,7 +58,7 @@ def check_time(problem: Problem, settings: Settings, division: tuple[int, int], 
         return seconds
     part = f"shard {shard_index} of {n_shards}" if n_shards > 1 else "this search"
     raise InputError(
-        f"{part} would take {spell_seconds(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} of this machine: there are "
+        f"{part} would take about {duration(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} of this machine: there are "
         f"{n_to_search(problem, settings):,} subsets of {settings.subset_size} and fewer environments"
         f"{' in the beam' if settings.beam else ''}. "
         f"Instead: {' '.join(_ways(settings, seconds * n_shards * n_threads))} Or let it run: --max-hours "

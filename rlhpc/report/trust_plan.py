@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from rlhpc.errors import InputError
-from rlhpc.report.search_time import spell_seconds
 from rlhpc.search import Problem, Settings, estimate_seconds
 from rlhpc.search.trust import Given, Plan, make_plan
+from rlhpc.words import duration
 
 FEWEST_PERMUTATIONS = 20  # with fewer, not one as good is p > 0.05
 MAX_HOURS = 1.0  # of a report; more is for a cluster
@@ -98,7 +98,7 @@ def check_time(given: Given, n_threads: int, max_hours: float, n_shards: int = 1
         return seconds
     part = "a shard's share of " if n_shards > 1 else ""
     raise InputError(
-        f"{part}the searches for trust figures would take {spell_seconds(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} "
+        f"{part}the searches for trust figures would take about {duration(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} "
         "of this machine. Instead: search in more shards (--submit --n-shards), or redo it less often (--permutations, --pairs, "
         f"--subsamples, --outer-folds). Or let it run: --max-hours {math.ceil(seconds / 3600)}."
     )
@@ -117,7 +117,7 @@ def too_long(seconds: float, max_hours: float, search: Sequence[str]) -> str:
     if seconds <= 3600 * max_hours:
         return ""
     return (
-        f"Redoing the search for that takes {spell_seconds(seconds)}, more than --max-hours {max_hours:g}. Have a cluster do it: "
-        f"sbatch slurm/subset_search.sh {shlex.join(search)}. Or redo it less often (--permutations, --pairs, --subsamples, "
+        f"Redoing the search for that takes about {duration(seconds)}, more than --max-hours {max_hours:g}. Have a cluster do it:"
+        f" sbatch slurm/subset_search.sh {shlex.join(search)}. Or redo it less often (--permutations, --pairs, --subsamples, "
         f"--outer-folds), or let it run: --max-hours {math.ceil(seconds / 3600)}."
     )

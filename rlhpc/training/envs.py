@@ -23,6 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack,
 
 from rlhpc.training import registry
 from rlhpc.training.atari import Recorder
+from rlhpc.training.lean import ahead
 from rlhpc.training.lean import atari as lean_atari
 from rlhpc.training.lean.atari import LeanAtari
 
@@ -58,6 +59,21 @@ def make_vec(  # noqa: PLR0913  # how to make one are keywords
     if isinstance(space, Box) and is_image_space(space) and not is_image_space_channels_first(space):
         vec = VecTransposeImage(vec)
     return vec
+
+
+def load_ahead(games: Mapping[str, int]) -> None:
+    """Load games that are played lean, in this process, for those that are forked from it; pass over all else.
+
+    Parameters
+    ----------
+    games : mapping of str to int
+        How many of which environment.
+    """
+    for env_id, n in games.items():
+        if registry.is_atari(env_id):
+            for env in [_bare(env_id, seed=0) for _ in range(n)]:
+                if lean_atari.fits(env):
+                    ahead.keep(env)
 
 
 def _arguments(env_id: str) -> dict[str, Any]:

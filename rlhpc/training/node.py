@@ -30,7 +30,7 @@ from rlhpc.training.endings import Ending, Kind
 from rlhpc.training.gpu_sharing import GpuSharing
 from rlhpc.training.outcome import Listener, Outcome
 from rlhpc.training.places import FreePlaces, Place
-from rlhpc.training.process import AttemptProcess, libraries_of
+from rlhpc.training.process import AttemptProcess, preload_of
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
 
@@ -149,7 +149,8 @@ class _Supervisor:
         self.outcome = Outcome()
         self.fault: RlhpcError | None = None  # why no training can go on
         self._waiting = deque(_Ticket(training) for training in trainings)
-        self._libraries = libraries_of(ticket.training.env_id for ticket in self._waiting)
+        n_cores = len(os.sched_getaffinity(0))
+        self._preload = preload_of([ticket.training for ticket in self._waiting], n_at_once=len(free), n_cores=n_cores)
         self._free = FreePlaces(free)
         self._running: list[_Child] = []
         self._store = store
@@ -268,7 +269,7 @@ class _Supervisor:
         variables = self._sharing.variables(gpu, is_alone=ticket.runs_alone)
         attempt = Attempt(ticket.training, number, gpu, cores, variables, self._store, self._settings)
         try:
-            process = AttemptProcess(attempt, self._libraries)
+            process = AttemptProcess(attempt, self._preload)
         except ChildProcessError as error:
             self._leases.release(ticket.training)
             self.fault = RlhpcError(

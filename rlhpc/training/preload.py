@@ -6,17 +6,25 @@ does not survive a fork.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
+import json
+import os
 
 import sb3_contrib  # noqa: F401  # to be there
 from torch.optim import Optimizer
 
 import rlhpc.training.train  # noqa: F401  # to be there
+from rlhpc.training.envs import load_ahead
+from rlhpc.training.process import GAMES_AHEAD
 
 # These methods import torch's compiler, which takes a second, to tell it to leave them alone; nothing here is compiled.
 for _method in (Optimizer.add_param_group, Optimizer.load_state_dict, Optimizer.state_dict, Optimizer.zero_grad):
     _function = inspect.unwrap(_method)
     vars(_function)["__dynamo_disable"] = _function
+
+with contextlib.suppress(Exception):  # what is wrong with a game, each training of it says
+    load_ahead(json.loads(os.environ.get(GAMES_AHEAD, "{}")))
 
 gc.freeze()  # keeps the collector of each child from touching, and so copying, the shared pages

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
+from rlhpc.records import Training
 from rlhpc.training import endings
 from rlhpc.training.child import Attempt, carry_out
 from rlhpc.training.endings import Ending
 from rlhpc.training.stop import blocked
 
+GAMES_AHEAD = "RLHPC_GAMES_AHEAD"  # variable: what a server loads, `Preload.games` in JSON
 _START_TRIES = 5  # the server may be dying just now; it is then started again
 # What was killed runs none of its code any more, but a file server that is away may keep it from ending.
 _SECONDS_TO_END = 10.0
@@ -38,14 +43,49 @@ def libraries_of(env_ids: Iterable[str]) -> list[str]:
     return [*(of_tasks if may_have_tasks else []), "rlhpc.training.preload"]
 
 
+@dataclass(frozen=True)
+class Preload:
+    """What a server has ready for the trainings that are forked from it.
+
+    Attributes
+    ----------
+    libraries : tuple of str
+        Modules, from `libraries_of`.
+    games : mapping of str to int
+        Environments whose games are loaded ahead, and how many of each.
+    """
+
+    libraries: tuple[str, ...]
+    games: Mapping[str, int]
+
+
+def preload_of(trainings: Sequence[Training], n_at_once: int, n_cores: int) -> Preload:
+    """Return what is worth to be ready for trainings, of which so many begin at once.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        In the order in which they begin.
+    n_at_once : int
+    n_cores : int
+        That they share.
+    """
+    n_envs: dict[str, list[int]] = defaultdict(list)
+    for training in trainings[:n_at_once]:
+        n_envs[training.env_id].append(int(training.hyperparameters.get("n_envs", 1)))
+    # By one process alone it takes as long as by one training on each core. What a module of the user's makes is his.
+    games = {env_id: max(each) for env_id, each in n_envs.items() if len(each) > n_cores and ":" not in env_id}
+    return Preload(tuple(libraries_of(training.env_id for training in trainings)), games)
+
+
 class AttemptProcess:
     """A running attempt.
 
     Parameters
     ----------
     attempt : Attempt
-    libraries : sequence of str
-        From `libraries_of`: what the server imports, if this process is the first that it is asked for.
+    preload : Preload
+        For the server, if this process is the first that it is asked for.
 
     Raises
     ------
@@ -53,9 +93,9 @@ class AttemptProcess:
         If no process can be started.
     """
 
-    def __init__(self, attempt: Attempt, libraries: Sequence[str]) -> None:
+    def __init__(self, attempt: Attempt, preload: Preload) -> None:
         self._n_memory_kills = endings.count_memory_kills()
-        self._process, self._connection = _start(attempt, libraries)
+        self._process, self._connection = _start(attempt, preload)
         self._server_pid = _server_pid()
         self._has_hung_up = False
         self._pid: int = self._process.pid  # type: ignore[assignment]  # it has been started
@@ -147,10 +187,10 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-def _start(attempt: Attempt, libraries: Sequence[str]) -> tuple[ForkServerProcess, Connection]:
+def _start(attempt: Attempt, preload: Preload) -> tuple[ForkServerProcess, Connection]:
     """Fork a child from the server, which is started with the first one, and again if it has died."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*libraries])
+    context.set_forkserver_preload([*preload.libraries])
     with blocked():  # started with the server, it would undo its `blocked`
         resource_tracker.ensure_running()
     for tries_left in reversed(range(_START_TRIES)):
@@ -160,7 +200,7 @@ def _start(attempt: Attempt, libraries: Sequence[str]) -> tuple[ForkServerProces
             raise _cannot_start(error) from error
         process = context.Process(target=carry_out, args=(attempt, theirs), name=attempt.training.name)
         try:
-            with blocked(), _answering():
+            with blocked(), _answering(), _told(preload.games):
                 process.start()
         except (EOFError, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             ours.close()
@@ -172,6 +212,16 @@ def _start(attempt: Attempt, libraries: Sequence[str]) -> tuple[ForkServerProces
         finally:
             theirs.close()
     raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def _told(games: Mapping[str, int]) -> Iterator[None]:
+    """Have a server that is started meanwhile load games ahead."""
+    os.environ[GAMES_AHEAD] = json.dumps(dict(games))
+    try:
+        yield
+    finally:
+        del os.environ[GAMES_AHEAD]
 
 
 @contextlib.contextmanager

@@ -75,11 +75,11 @@ GROWTH = (1, 2, 4, 8, 12, 24)
 
 
 def trainings(workload, n):
-    """Make N endless trainings, each of which imports the probe."""
+    """Make N endless trainings."""
     from rlhpc.records import Training  # noqa: PLC0415  # only in the processes that need it
 
     env_id, actions, hyperparameters = WORKLOADS[workload]
-    names = ("custom", f"packing_probe:{env_id}", hyperparameters["class"].lower())
+    names = ("custom", env_id, hyperparameters["class"].lower())
     return [Training(*names, seed, actions, ENDLESS, hyperparameters, {"n_episodes": 1}) for seed in range(n)]
 
 
@@ -119,12 +119,16 @@ def one_thread(workload, n, device, _folder):
 def ours(workload, n, device, folder, mps="off"):
     """Train as the product does."""
     from rlhpc.results.store import Store  # noqa: PLC0415
+    from rlhpc.training import process  # noqa: PLC0415
     from rlhpc.training.gpu_sharing import share  # noqa: PLC0415
     from rlhpc.training.node import supervise  # noqa: PLC0415
     from rlhpc.training.places import places, visible_gpus  # noqa: PLC0415
+    from rlhpc.training.process import libraries_of  # noqa: PLC0415
     from rlhpc.training.progress import Progress  # noqa: PLC0415
     from rlhpc.training.settings import TrainSettings  # noqa: PLC0415
 
+    # The probe is with what the server imports: as a module of the environments' it would have all of dm_control imported too.
+    process.libraries_of = lambda env_ids: ["packing_probe", *libraries_of(env_ids)]
     gpus = visible_gpus()[:1] if device == "cuda" else ()
     settings = TrainSettings("packing", device, tensorboard=False)
     with share(mps, gpus, n, print) as sharing:

@@ -69,7 +69,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
         ELEMENT,
         "Times are estimates: 1 training (ppo) by priors of an A100.",
         "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1.",
-        "Each takes 6 cores, 24 GB and 1.5 hours in partition gpu; what is not done then is saved, requeued and continued.",
+        "Each takes 6 cores, 24 GB and 90 minutes in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
     ]
@@ -78,18 +78,18 @@ def test_a_plan_for_slurm_says_what_it_costs():
 def test_a_plan_for_slurm_claims_no_size_that_options_decide():
     told = facts(PPO, cluster="slurm")
     lines = text.before(told | {"element": {**told["element"], "memory_gb": None}}).splitlines()
-    assert lines[-3].startswith("Each takes 6 cores, memory as slurm.options say and 1.5 hours in")
+    assert lines[-3].startswith("Each takes 6 cores, memory as slurm.options say and 90 minutes in")
 
 
 def test_a_plan_for_slurm_names_the_image_that_elements_run_in():
     lines = text.before(facts(PPO, cluster="slurm", image="/images/rlhpc.sif")).splitlines()
-    assert "1.5 hours in the default partition, in the image /images/rlhpc.sif; what" in lines[-3]
+    assert "90 minutes in the default partition, in the image /images/rlhpc.sif; what" in lines[-3]
 
 
 def test_a_plan_for_cores_counts_nodes_and_one_with_results_goes_by_them():
     lines = text.before(facts(PPO, cluster="slurm", n_gpus=0, stored=[GRID.trainings[1]])).splitlines()
     assert lines[-6:-4] == [
-        "1 array element of 3 trainings on cores; about 1 node-hours, the longest element 1 hour (short ones end much earlier).",
+        "1 array element of 3 trainings on cores; about 1 node-hour, the longest element 1 hour (short ones end much earlier).",
         "Times are estimates: 1 training (ppo) by your own trainings so far.",
     ]
     assert "in the default partition; " in lines[-3]
@@ -155,7 +155,7 @@ def test_the_place_of_a_log_is_told_as_it_is(tmp_path):
 
 def test_a_bound_is_told_where_it_is_less_than_the_plan():
     told = text.before(facts(*[replace(PPO, seed=seed) for seed in range(7)], cluster="slurm"))
-    assert "at a time: 1.6 hours on 1 (no packing is quicker than 55 minutes), 47 minutes on 2." in told
+    assert "at a time: 94 minutes on 1 (no packing is quicker than 55 minutes), 47 minutes on 2." in told
 
 
 def test_after_a_stop_what_had_begun_and_what_had_not_is_told(tmp_path):

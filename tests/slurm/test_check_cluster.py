@@ -2,28 +2,53 @@
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from cluster import can_hide
 
-from rlhpc.cluster import sharing
+from rlhpc.cluster import probe, sharing
 from rlhpc.cluster.site import read_site
 from rlhpc.errors import InputError, SlurmError
 
 ROOT = Path(__file__).parents[2]
+COMPUTES = """\
+import os
+class Sum:
+    def __add__(self, other): return self
+    def sum(self): return self
+    def item(self): return 4.0
+def ones(n, device): return Sum()
+class cuda:
+    def get_device_name(index): return "the only one that it sees" if len(os.environ["CUDA_VISIBLE_DEVICES"]) == 1 else "several"
+"""
 SMALL = ("envs=[CartPole-v1]", "algos=[ppo]", "budget.custom_timesteps=1000", "packing.trainings_per_gpu=2")
 
 
-def check(cluster, *arguments, code=0):
-    """Run the job on a cluster; return its findings by name."""
-    command = [sys.executable, "jobs/check_cluster.py", "--json", *arguments]
+def check(cluster, *arguments, code=0, path=None):
+    """Run the job on a cluster, with a folder of modules if one is given; return its findings by name."""
+    modules = [] if path is None else ["env", f"PYTHONPATH={path}"]
+    command = [*modules, sys.executable, "jobs/check_cluster.py", "--json", *arguments]
     done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     answer = json.loads(done.stdout)
     assert answer["ok"] == (code == 0)
     assert sum(answer["counts"].values()) == len(answer["findings"])
     return {finding["name"]: finding for finding in answer["findings"]}
+
+
+@pytest.fixture
+def with_cuda(tmp_path):
+    """Return a folder of modules by which torch seems to be made for CUDA, and on nodes is a stand-in that a test writes."""
+    folder = tmp_path / "modules"
+    of_nodes = folder / "of_nodes"
+    of_nodes.mkdir(parents=True)
+    words = f"import os, sys\nif 'SLURM_STEP_ID' in os.environ:\n    sys.path.insert(0, {str(of_nodes)!r})\n"
+    (folder / "sitecustomize.py").write_text(words)
+    (folder / "torch-9.9.dist-info").mkdir()
+    (folder / "torch-9.9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n")
+    return folder
 
 
 @pytest.fixture
@@ -34,21 +59,49 @@ def inside(cluster, monkeypatch):
     return cluster
 
 
-def test_on_a_good_site_nothing_is_refused(cluster, tmp_path):
-    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL)
+def test_on_a_good_site_nothing_is_refused(cluster, tmp_path, with_cuda):
+    (with_cuda / "of_nodes" / "torch.py").write_text(COMPUTES)
+    logs = tmp_path / "logs"
+    found = check(cluster, "--partition=gpu", f"logs_dir={logs}", *SMALL, path=with_cuda)
     assert {finding["severity"] for finding in found.values()} <= {"good", "note", "warning"}
-    assert all(found[name]["severity"] == "good" for name in ("nodes", "shared_folder", "max_array_size", "space", "files"))
-    assert list(tmp_path.iterdir()) == []
+    in_order = ("nodes", "shared_folder", "max_array_size", "space", "files", "gpu_use")
+    assert all(found[name]["severity"] == "good" for name in in_order)
+    assert found["gpu_use"]["what"].endswith("torch computes on a GPU (the only one that it sees).")
+    assert not logs.exists()
+
+
+def test_a_gpu_that_torch_cannot_use_on_its_node_is_refused_in_torchs_words(cluster, tmp_path, with_cuda):
+    (with_cuda / "of_nodes" / "torch.py").write_text("def ones(n, device): raise RuntimeError('the driver is too old')")
+    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path / 'logs'}", *SMALL, path=with_cuda, code=1)
+    assert found["gpu_use"]["severity"] == "refused"
+    assert found["gpu_use"]["what"].endswith("torch cannot use a GPU: the driver is too old.")
+    assert "nvidia-smi" in found["gpu_use"]["remedy"]
+    found = check(cluster, "--partition=gpu", "--no-probe", f"logs_dir={tmp_path / 'logs'}", *SMALL, path=with_cuda)
+    assert "gpu_use" not in found
+
+
+@pytest.mark.skipif(not version("torch").endswith("+cpu"), reason="absent: a torch for CPUs")
+def test_a_torch_for_cpus_is_refused_where_gpus_are_asked_for_also_by_the_launch(cluster, tmp_path):
+    logs = tmp_path / "logs"
+    found = check(cluster, "--partition=gpu", f"logs_dir={logs}", *SMALL, code=1)
+    assert "is for CPUs (" in found["torch"]["what"]
+    assert "gpu_use" not in found
+    command = [sys.executable, "jobs/launch_training.py", "--partition=gpu", f"logs_dir={logs}", *SMALL]
+    done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
+    assert done.returncode == 2
+    assert f"the torch of this Python is for CPUs ({version('torch')})" in done.stderr
+    assert not logs.exists()
+    assert {"torch", "gpu_use"}.isdisjoint(check(cluster, "--partition=gpu", f"logs_dir={logs}", *SMALL, "device=cpu"))
 
 
 def test_options_that_are_taken_back_are_not_asked_of_the_node_that_looks(cluster, tmp_path):
     taken_back = 'slurm.options={account: null, qos: false, "--constraint": null}'
-    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, taken_back)
+    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "device=cpu", taken_back)
     assert found["shared_folder"]["severity"] == "good"
 
 
 def test_as_text_the_worst_comes_first_and_json_says_the_same(cluster, tmp_path):
-    arguments = ("--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "packing.gpus_per_node=4")
+    arguments = ("--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "device=cpu", "packing.gpus_per_node=4")
     command = [sys.executable, "jobs/check_cluster.py", *arguments]
     done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
     assert done.returncode == 1
@@ -127,7 +180,7 @@ def test_a_shared_folder_is_seen_also_from_inside_a_job(inside, tmp_path):
 
 
 def test_a_busy_cluster_is_not_found_out_and_no_hindrance(inside, tmp_path, monkeypatch):
-    monkeypatch.setattr(sharing, "_START_SECONDS", 1)
+    monkeypatch.setattr(probe, "START_SECONDS", 1)
     job = inside.run("sbatch --parsable --nodes=2 --exclusive --mem=100 --output=/dev/null --wrap 'sleep 60'").stdout.strip()
     inside.wait(job, "RUNNING")
     try:
@@ -145,7 +198,7 @@ def test_the_limit_of_a_user_is_read(make_cluster, tmp_path):
     account = ("sacctmgr", "--immediate", "add")
     cluster.run(*account, "account", "lab")
     cluster.run(*account, "user", cluster.run("id -un").stdout.strip(), "account=lab", "DefaultAccount=lab", "MaxSubmitJobs=1")
-    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "seeds=[1,2,3,4,5,6]")
+    found = check(cluster, "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "seeds=[1,2,3,4,5,6]", "device=cpu")
     assert found["max_submit_jobs"]["severity"] == "note"
     assert "packs the trainings into 1 element," in found["max_submit_jobs"]["remedy"]
     assert found["accounting"]["severity"] == "good"
