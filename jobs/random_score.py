@@ -13,21 +13,13 @@ score. Writes nothing. In a grid `random` is an algorithm like any other, and jo
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
-import sys
+import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
-
-import numpy as np
-from tqdm import tqdm
 
 from rlhpc import command
 from rlhpc.benchmarks import available, load_benchmarks
-from rlhpc.errors import InputError, RlhpcError
-from rlhpc.training import random_agent, registry
-from rlhpc.training.process import libraries_of
+from rlhpc.errors import InputError
+from rlhpc.training import random_agent, random_scores, registry
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,14 +40,12 @@ def main(args: argparse.Namespace) -> None:
     """Play, and print a table."""
     env_ids = list(dict.fromkeys([*args.env_ids, *(env.env_id for env in load_benchmarks(args.benchmarks))]))
     _refuse_faults(args, env_ids)
-    scores = _play(env_ids, random_agent.trial_seeds(args.seed, args.n_trials), args.n_episodes)
-    rows = [_row(env_id, scores[env_id]) for env_id in env_ids]
+    found = random_scores.play(env_ids, random_agent.trial_seeds(args.seed, args.n_trials), args.n_episodes)
     width = max(len(env_id) for env_id in env_ids)
     lines = [f"{'environment':{width}}  random score  standard error  episodes"]
-    lines += [
-        f"{row['env_id']:{width}}  {row['score']:12.4f}  {row['standard_error']:14.4f}  {row['n_episodes']:8d}" for row in rows
-    ]
-    command.answer(args, {"seed": args.seed, "n_trials": args.n_trials, "scores": rows}, "\n".join(lines))
+    lines += [f"{each.env_id:{width}}  {each.score:12.4f}  {each.standard_error:14.4f}  {each.n_episodes:8d}" for each in found]
+    scores = [dataclasses.asdict(each) for each in found]
+    command.answer(args, {"seed": args.seed, "n_trials": args.n_trials, "scores": scores}, "\n".join(lines))
 
 
 def _refuse_faults(args: argparse.Namespace, env_ids: Sequence[str]) -> None:
@@ -82,31 +72,6 @@ def _make_faults(env_id: str) -> tuple[str, ...]:
     except InputError as error:
         return error.faults
     return ()
-
-
-def _play(env_ids: Sequence[str], seeds: Sequence[int], n_episodes: int) -> dict[str, list[float]]:
-    """Play every trial of every environment; the order of the scores does not depend on the number of cores."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(libraries_of(env_ids))
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
-        trials = [
-            (env_id, pool.submit(random_agent.play_trial, env_id, n_episodes, seed)) for env_id in env_ids for seed in seeds
-        ]
-        scores: dict[str, list[float]] = {env_id: [] for env_id in env_ids}
-        for env_id, trial in tqdm(trials, unit="trial", disable=not sys.stderr.isatty()):
-            try:
-                scores[env_id] += trial.result()[0]
-            except Exception as error:  # an environment may raise anything, or end its process
-                raise RlhpcError(f"the random agent failed in '{env_id}': {type(error).__name__}: {error}") from error
-            if not np.isfinite(scores[env_id]).all():
-                raise RlhpcError(f"'{env_id}' gave a score that is not finite; its rewards are NaN or infinite.")
-    return scores
-
-
-def _row(env_id: str, scores: Sequence[float]) -> dict[str, Any]:
-    """Summarise an environment's episodes."""
-    error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
-    return {"env_id": env_id, "score": float(np.mean(scores)), "standard_error": error, "n_episodes": len(scores)}
 
 
 if __name__ == "__main__":

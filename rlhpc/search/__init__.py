@@ -17,17 +17,17 @@
         polish -> errors_by                               their exact errors, in order          best.py, regression.py
 """
 
-from rlhpc.search.best import Best, Found, subset_errors
-from rlhpc.search.combinations import rank, shard_range, spell_ranges, unrank
+from rlhpc.search.best import Best, subset_errors
+from rlhpc.search.combinations import rank, spell_ranges, unrank
 from rlhpc.search.estimate import estimate_seconds
 from rlhpc.search.folds import FOLD_SEED, N_FOLDS, assign_folds
 from rlhpc.search.merge import merge, read_shards
-from rlhpc.search.nested import Size, nest
+from rlhpc.search.nested import nest
 from rlhpc.search.problem import Problem, load, problem_hash, save
 from rlhpc.search.ranking import Ranked, describe, describe_size, make_ranking
 from rlhpc.search.regression import Fit, cv_mse, fit
 from rlhpc.search.settings import FOLD_RULES, KEEP, MAX_BEAM, MAX_KEEP, RANK_BY, RULES, Settings
-from rlhpc.search.shard import Shard, n_shard_subsets, read_shard, search_shard, shard_name, stored_shards, write_shard
+from rlhpc.search.shard import Shard, n_shard_subsets, search_shard, shard_name, stored_shards, write_shard
 from rlhpc.search.whole import n_to_search, search
 
 __all__ = [
@@ -41,12 +41,10 @@ __all__ = [
     "RULES",
     "Best",
     "Fit",
-    "Found",
     "Problem",
     "Ranked",
     "Settings",
     "Shard",
-    "Size",
     "assign_folds",
     "cv_mse",
     "describe",
@@ -61,13 +59,11 @@ __all__ = [
     "nest",
     "problem_hash",
     "rank",
-    "read_shard",
     "read_shards",
     "save",
     "search",
     "search_shard",
     "shard_name",
-    "shard_range",
     "spell_ranges",
     "stored_shards",
     "subset_errors",

@@ -17,6 +17,7 @@ import numpy as np
 from ale_py.env import AtariEnv
 from gymnasium.core import ActType, ObsType
 
+from rlhpc.training.lean import ahead
 from rlhpc.training.reduction import Reduction, bare
 
 
@@ -59,7 +60,7 @@ class Tape:
         if self._before is None:
             return
         game: Any = self._env
-        again = type(game)(*game._ezpickle_args, **game._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would make it
+        again = _new(type(game), game._ezpickle_args, game._ezpickle_kwargs)  # noqa: SLF001  # as EzPickle would make it
         again.ale.restoreState(self._before)  # for its random generator; the rest is reset
         again.reset(**self._how)
         for action in self._actions:
@@ -102,7 +103,8 @@ def reduce_atari(env: AtariEnv) -> Reduction:
 
 
 def _new(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return kind(*args, **kwargs)
+    with ahead.taking():
+        return kind(*args, **kwargs)
 
 
 def _set_atari(env: AtariEnv, state: tuple[Mapping[str, Any], ale_py.ALEState]) -> None:

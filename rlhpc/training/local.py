@@ -14,7 +14,7 @@ from rlhpc.results.store import Store
 from rlhpc.training import footprint, gpu_sharing, node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
-from rlhpc.training.progress import Progress
+from rlhpc.training.progress_bar import ProgressBar
 from rlhpc.training.settings import TrainSettings
 
 
@@ -91,7 +91,7 @@ def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: 
         If nothing can be written or started any more.
     """
     container.identify()
-    progress = Progress(len(here.trainings))
+    progress = ProgressBar(len(here.trainings))
     try:
         used = gpus if settings.device != "cpu" else ()  # by torch
         at_once = min(here.trainings_per_gpu, -(-len(here.trainings) // max(len(gpus), 1)))  # of few trainings, no more places

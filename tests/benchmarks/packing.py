@@ -124,7 +124,7 @@ def ours(workload, n, device, folder, mps="off"):
     from rlhpc.training.node import supervise  # noqa: PLC0415
     from rlhpc.training.places import places, visible_gpus  # noqa: PLC0415
     from rlhpc.training.process import libraries_of  # noqa: PLC0415
-    from rlhpc.training.progress import Progress  # noqa: PLC0415
+    from rlhpc.training.progress_bar import ProgressBar  # noqa: PLC0415
     from rlhpc.training.settings import TrainSettings  # noqa: PLC0415
 
     # The probe is with what the server imports: as a module of the environments' it would have all of dm_control imported too.
@@ -132,7 +132,7 @@ def ours(workload, n, device, folder, mps="off"):
     gpus = visible_gpus()[:1] if device == "cuda" else ()
     settings = TrainSettings("packing", device, tensorboard=False)
     with share(mps, gpus, n, print) as sharing:
-        supervise(trainings(workload, n), places(gpus, n), Store(folder), settings, Progress(n), sharing=sharing)
+        supervise(trainings(workload, n), places(gpus, n), Store(folder), settings, ProgressBar(n), sharing=sharing)
 
 
 WAYS = {"pool": pool, "one thread": one_thread, "ours": ours, "ours, MPS": functools.partial(ours, mps="on"), "ours, alone": ours}

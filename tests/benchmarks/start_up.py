@@ -98,9 +98,9 @@ def supervised(n, folder):
     from rlhpc.results.store import Store  # noqa: PLC0415
     from rlhpc.training.node import supervise  # noqa: PLC0415
     from rlhpc.training.places import places  # noqa: PLC0415
-    from rlhpc.training.progress import Progress  # noqa: PLC0415
+    from rlhpc.training.progress_bar import ProgressBar  # noqa: PLC0415
 
-    supervise(trainings(n), places((), n), Store(folder), settings(), Progress(n))
+    supervise(trainings(n), places((), n), Store(folder), settings(), ProgressBar(n))
 
 
 def launch_command(n, folder):

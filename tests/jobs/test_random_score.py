@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from rlhpc.records import Training
+from rlhpc.training import random_scores
 from rlhpc.training.random_agent import Trials, play
+from rlhpc.training.random_scores import RandomScore
 
 JOB = Path(__file__).parents[2] / "jobs" / "random_score.py"
 without_box2d = pytest.mark.skipif(importlib.util.find_spec("Box2D") is not None, reason="absent: a Gymnasium without Box2D")
@@ -53,9 +55,9 @@ def test_the_table_shows_one_line_an_environment(monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("job_under_test", JOB)
     job = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(job)
-    scores = {"CartPole-v1": [1.0, 2.0, 3.0, 4.0], "Pendulum-v1": [-1e3, -1.2e3]}
-    monkeypatch.setattr(job, "_play", lambda *_: scores)
-    job.main(job.parser().parse_args([*scores, "--n-trials", "2"]))
+    scores = [RandomScore("CartPole-v1", 2.5, 0.6455, 4), RandomScore("Pendulum-v1", -1100.0, 100.0, 2)]
+    monkeypatch.setattr(random_scores, "play", lambda *_: scores)
+    job.main(job.parser().parse_args(["CartPole-v1", "Pendulum-v1", "--n-trials", "2"]))
     assert capsys.readouterr().out.splitlines() == [
         "environment  random score  standard error  episodes",
         "CartPole-v1        2.5000          0.6455         4",

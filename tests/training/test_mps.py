@@ -320,7 +320,7 @@ from pathlib import Path
 from rlhpc.records import Training
 from rlhpc.results.store import Store
 from rlhpc.training import gpu_sharing, node, places, stop
-from rlhpc.training.progress import Progress
+from rlhpc.training.progress_bar import ProgressBar
 from rlhpc.training.settings import TrainSettings
 
 if __name__ == "__main__":
@@ -328,7 +328,7 @@ if __name__ == "__main__":
     training = Training("b", "CartPole-v1", "ppo", 1, "Discrete", 10**9, hyperparameters)
     settings, store = TrainSettings("test", "cpu", checkpoint_minutes=0, stop_seconds=20), Store(Path(sys.argv[1]))
     with stop.on_signals(20) as heard, gpu_sharing.share("on", ["0"], 2, print) as sharing:
-        node.supervise([training], places.places(["0"], 2), store, settings, Progress(1), stop=heard, sharing=sharing)
+        node.supervise([training], places.places(["0"], 2), store, settings, ProgressBar(1), stop=heard, sharing=sharing)
 """
 
 

@@ -409,7 +409,7 @@ from rlhpc.records import Training
 from rlhpc.results.store import Store
 from rlhpc.training.node import supervise
 from rlhpc.training.places import places
-from rlhpc.training.progress import Progress
+from rlhpc.training.progress_bar import ProgressBar
 from rlhpc.training.settings import TrainSettings
 from rlhpc.errors import STOPPED
 from rlhpc.training.stop import on_signals
@@ -422,7 +422,7 @@ if __name__ == "__main__":
     ]
     settings = TrainSettings("test", "cpu", checkpoint_minutes=0, stop_seconds=20)
     with on_signals(20) as stop:
-        outcome = supervise(trainings, places((), 2), Store(Path(sys.argv[1])), settings, Progress(2), stop=stop)
+        outcome = supervise(trainings, places((), 2), Store(Path(sys.argv[1])), settings, ProgressBar(2), stop=stop)
     sys.exit(STOPPED if outcome.stopped else 0)
 """
 

@@ -7,12 +7,14 @@ which they never ask, so that each is the same whatever it was loaded with.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import ale_py
 from ale_py.env import AtariEnv
 
-_emulators: dict[tuple[tuple[str, Any], ...], list[ale_py.ALEInterface]] = {}  # by what an environment is made with
+_emulators: dict[tuple[Any, ...], list[ale_py.ALEInterface]] = {}  # by what an environment is made with
 
 
 def keep(env: AtariEnv) -> None:
@@ -21,16 +23,26 @@ def keep(env: AtariEnv) -> None:
         _emulators.setdefault(_key(env), []).append(env.ale)
 
 
-def take(env: AtariEnv) -> bool:
-    """Give an environment that is just being made an emulator in which its game is loaded; tell whether there was one."""
-    kept = _emulators.get(_key(env))
-    if not kept:
-        return False
-    emulator = kept.pop()
-    emulator.setInt("random_seed", env.ale.getInt("random_seed"))  # for the next load
-    env.ale = emulator
-    return True
+@contextlib.contextmanager
+def taking() -> Iterator[None]:
+    """Have a game that is made in it take an emulator that was kept, if there is one, and be loaded else."""
+    load_game = AtariEnv.load_game
+
+    def take_or_load(self: AtariEnv) -> None:
+        kept = _emulators.get(_key(self))
+        if not kept:
+            load_game(self)
+            return
+        emulator = kept.pop()
+        emulator.setInt("random_seed", self.ale.getInt("random_seed"))  # for the next load
+        self.ale = emulator
+
+    AtariEnv.load_game = take_or_load  # type: ignore[method-assign]  # on purpose
+    try:
+        yield
+    finally:
+        AtariEnv.load_game = load_game  # type: ignore[method-assign]  # as it was
 
 
-def _key(env: AtariEnv) -> tuple[tuple[str, Any], ...]:
-    return tuple(env._ezpickle_kwargs.items())  # noqa: SLF001  # not told otherwise
+def _key(env: AtariEnv) -> tuple[Any, ...]:
+    return (type(env), *env._ezpickle_kwargs.items())  # noqa: SLF001  # not told otherwise

@@ -47,22 +47,17 @@ def loaded_with(seed: int) -> Iterator[None]:
 
     One that was loaded ahead is not loaded at all.
     """
-    seed_game, load_game = AtariEnv.seed_game, AtariEnv.load_game
+    seed_game = AtariEnv.seed_game
 
     def seed_all(self: AtariEnv, given: int | None = None) -> tuple[int, int]:
         return seed_game(self, seed if given is None else given)
 
-    def take_or_load(self: AtariEnv) -> None:
-        if not ahead.take(self):
-            load_game(self)
-
     AtariEnv.seed_game = seed_all  # type: ignore[method-assign, assignment]  # on purpose
-    AtariEnv.load_game = take_or_load  # type: ignore[method-assign]  # on purpose
     try:
-        yield
+        with ahead.taking():
+            yield
     finally:
         AtariEnv.seed_game = seed_game  # type: ignore[method-assign]  # as it was
-        AtariEnv.load_game = load_game  # type: ignore[method-assign]  # as it was
 
 
 class Game:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from rlhpc.records import Training
-from rlhpc.training.progress import Progress
+from rlhpc.training.progress_bar import ProgressBar
 
 ONE, TWO = (Training("b", "X-v0", "ppo", seed, "Discrete", 1) for seed in (1, 2))
 FAILURES = ["[0/2] failed  b/X-v0/ppo/1: ValueError: x; trying again", "[2/2] failed  b/X-v0/ppo/1: killed by SIGKILL"]
@@ -27,7 +27,7 @@ def without_time(line):
 
 
 def test_a_log_gets_a_plain_line_for_each_event_with_how_many_have_ended(capsys):
-    tell(Progress(2))
+    tell(ProgressBar(2))
     shown = capsys.readouterr()
     assert shown.out == ""
     assert without_time(shown.err).splitlines() == [
@@ -44,7 +44,7 @@ def test_a_log_gets_a_plain_line_for_each_event_with_how_many_have_ended(capsys)
 def test_a_line_tells_minutes_and_seconds(capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    progress = Progress(1)
+    progress = ProgressBar(1)
     now[0] += 3_605.9
     progress.stored(ONE)
     progress.close()
@@ -53,7 +53,7 @@ def test_a_line_tells_minutes_and_seconds(capsys, monkeypatch):
 
 def test_a_terminal_gets_a_bar_and_lines_for_failures_only():
     """On a real terminal, by a process of its own."""
-    code = f"import runpy; test = runpy.run_path({__file__!r}); test['tell'](test['Progress'](2))"
+    code = f"import runpy; test = runpy.run_path({__file__!r}); test['tell'](test['ProgressBar'](2))"
     terminal, side_of_the_process = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=side_of_the_process)
     os.close(side_of_the_process)
@@ -74,7 +74,7 @@ def test_on_a_terminal_the_clock_goes_on_while_nothing_ends():
     code = f"""
 import runpy, time
 test = runpy.run_path({__file__!r})
-progress = test["Progress"](2)
+progress = test["ProgressBar"](2)
 progress.started(test["ONE"], 1, 0)
 progress.started(test["TWO"], 1, 0)
 time.sleep(2.5)

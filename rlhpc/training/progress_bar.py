@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, plain lines in a log."""
+"""The progress bar of a launch on this machine: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS, _ROWS = 80, 24
 _TICK_SECONDS = 1.0
 
 
-class Progress:
+class ProgressBar:
     """Tell what a supervisor does, on standard error.
 
     Parameters
