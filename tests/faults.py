@@ -427,7 +427,7 @@ class Launch:
         """Leave what writers leave that are killed, and the claim of a supervisor that died while it took a lease over."""
         for name in ("checkpoint-000000000064", "result.json", "attempts.json", LEASE):
             (folder / f".{name}.{uuid.uuid4().hex}.tmp").write_bytes(b'{"cut": ')
-        dead = {**vars(Leases(self.store).holder), "id": "dead", "pid": 2**22 - 1}
+        dead = {**vars(Leases().holder), "id": "dead", "pid": 2**22 - 1}
         (folder / CLAIM).write_text(json.dumps(dead))
 
     def _leave_half_lease(self, folder, _):

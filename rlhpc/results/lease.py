@@ -1,6 +1,6 @@
-"""The leases of trainings: who is working on which, so that no two supervisors do the same work at the same time.
+"""Leases of folders: who is working in which, so that no two processes do the same work at the same time.
 
-A lease is a small file in the folder of a training, there while the training is worked on. Its holder renews it by setting
+A lease is a small file in the folder, of a training for one, there while it is worked on. Its holder renews it by setting
 its time, a beat. No file is locked and no two clocks are compared: what counts is whether a lease changes while we watch.
 
 ``lease.json`` changes hands by operations of which exactly one of several contenders succeeds:
@@ -25,9 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhpc.files import write_json
-from rlhpc.records import Training
 from rlhpc.results.holder import UNKNOWN, Holder, known_to_live, parse, this_process
-from rlhpc.results.store import Store
 
 LEASE = "lease.json"
 CLAIM = "lease.next.json"
@@ -104,11 +102,10 @@ class _Watch:
 
 
 class Leases:
-    """The leases of one supervisor; one thread uses them.
+    """The leases of one process; one thread uses them.
 
     Parameters
     ----------
-    store : Store
     holder : Holder, optional
         Who holds them; by default this process, under an id of its own.
     expiry_seconds : float
@@ -116,22 +113,23 @@ class Leases:
         least four looks; who looks every `HEARTBEAT_SECONDS` loses no time by that.
     """
 
-    def __init__(self, store: Store, holder: Holder | None = None, *, expiry_seconds: float = EXPIRY_SECONDS) -> None:
+    def __init__(self, holder: Holder | None = None, *, expiry_seconds: float = EXPIRY_SECONDS) -> None:
         self.holder = holder or this_process()
-        self._store = store
         self._expiry_seconds = expiry_seconds
-        self._held: dict[Path, Training] = {}
+        self._held: dict[Path, Path] = {}  # the file -> its folder, in the order of taking
         self._watches: dict[Path, _Watch] = {}
 
-    def take(self, training: Training) -> Taken:
-        """Take the lease of a training if it is free, or if its holder is known to be dead; never wait for it.
+    def take(self, folder: Path) -> Taken:
+        """Take the lease of a folder if it is free, or if its holder is known to be dead; never wait for it.
+
+        The folder is made if it is missing.
 
         Raises
         ------
         OSError
             If the file system cannot be read or written.
         """
-        path, former = self._path(training), None
+        path, former = folder / LEASE, None
         watch = self._watch(path)
         if watch is None:
             with contextlib.suppress(FileExistsError):
@@ -148,17 +146,17 @@ class Leases:
         seen = _look(path)
         if not self._is_ours(seen):
             return Taken(Standing.WAIT, seen.holder if seen else None)
-        self._held[path] = training
+        self._held[path] = folder
         self._watches.pop(path, None)
         return Taken(Standing.OURS, former=former)
 
-    def beat(self) -> list[Training]:
+    def beat(self) -> list[Path]:
         """Renew all leases that are held.
 
         Returns
         -------
-        list of Training
-            Those whose lease is gone or another's; they are not held any more.
+        list of Path
+            The folders whose lease is gone or another's; they are not held any more.
 
         Raises
         ------
@@ -176,15 +174,15 @@ class Leases:
             raise errors[0]
         return [self._held.pop(path) for path in lost]
 
-    def release(self, training: Training) -> None:
-        """Remove the lease of a training if it is ours.
+    def release(self, folder: Path) -> None:
+        """Remove the lease of a folder if it is ours.
 
         Raises
         ------
         OSError
             If it cannot be removed; it is not held any more, and expires.
         """
-        path = self._path(training)
+        path = folder / LEASE
         self._held.pop(path, None)
         if self._renew(path):  # from now on nobody has a claim that could replace it
             path.unlink(missing_ok=True)
@@ -198,17 +196,13 @@ class Leases:
             If one cannot be removed, after all others were.
         """
         errors = []
-        for training in list(self._held.values()):
+        for folder in list(self._held.values()):
             try:
-                self.release(training)
+                self.release(folder)
             except OSError as error:
                 errors.append(error)
         if errors:
             raise errors[0]
-
-    def _path(self, training: Training) -> Path:
-        """Return where the lease of a training lies."""
-        return self._store.folder(training) / LEASE
 
     def _is_ours(self, seen: _Seen | None) -> bool:
         """Tell whether a lease or a claim is ours."""

@@ -9,24 +9,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from rlhpc.errors import InputError, RlhpcError
-from rlhpc.records import Training
 from rlhpc.results.lease import EXPIRY_SECONDS, HEARTBEAT_SECONDS, Leases, Standing
-from rlhpc.results.store import Store
-
-SENDING = Training("", "", "", 0, "", 0)  # stands for it where `Leases` want a training
-
-
-@dataclass(frozen=True)
-class _Folder(Store):
-    """A folder of results whose one lease is that for sending."""
-
-    def folder(self, training: Training) -> Path:  # noqa: ARG002  # whatever it is
-        return self.root
 
 
 class SendingLease:
@@ -51,7 +38,7 @@ class SendingLease:
         self._root = root
         self._say = say
         self._expiry_seconds = expiry_seconds
-        self._leases = Leases(_Folder(root), expiry_seconds=expiry_seconds)
+        self._leases = Leases(expiry_seconds=expiry_seconds)
         self._lock = threading.Lock()
         self._is_lost = False
         self._has_ended = threading.Event()
@@ -59,7 +46,7 @@ class SendingLease:
 
     def __enter__(self) -> Self:
         was_told = False
-        while (taken := self._leases.take(SENDING)).standing is not Standing.OURS:
+        while (taken := self._leases.take(self._root)).standing is not Standing.OURS:
             holder = taken.holder or "another process"
             if taken.standing is Standing.HELD:
                 raise InputError(
@@ -78,7 +65,7 @@ class SendingLease:
         self._has_ended.set()
         self._beats.join()
         with contextlib.suppress(OSError):  # it expires
-            self._leases.release(SENDING)
+            self._leases.release(self._root)
 
     def check(self) -> None:
         """Renew it.

@@ -158,7 +158,7 @@ class _Supervisor:
         self._listener = listener
         self._stop = stop
         self._sharing = sharing
-        self._leases = Leases(store)
+        self._leases = Leases()
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
 
     # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -233,11 +233,10 @@ class _Supervisor:
                 if self._store.read(training) is None:
                     self._start(ticket, granted)
                     return True
-                self._leases.release(training)  # its former holder has stored it just now: it is found so next time
+                self._release(training)  # its former holder has stored it just now: it is found so next time
         except (OSError, DamagedResultError):
             self._free.give_back(granted)
-            with contextlib.suppress(OSError):
-                self._leases.release(training)
+            self._release(training)
             raise
         self._free.give_back(granted)
         return False
@@ -245,7 +244,7 @@ class _Supervisor:
     def _take_lease(self, ticket: _Ticket) -> bool:
         """Take the lease of a training; if a dead supervisor held it, record that its attempt ended without a word."""
         training = ticket.training
-        taken = self._leases.take(training)
+        taken = self._leases.take(self._store.folder(training))
         ticket.holder = taken.holder if taken.standing is Standing.HELD else None
         if taken.standing is Standing.HELD:
             ticket.look_again_at = time.monotonic() + HEARTBEAT_SECONDS
@@ -271,7 +270,7 @@ class _Supervisor:
         try:
             process = AttemptProcess(attempt, self._preload)
         except ChildProcessError as error:
-            self._leases.release(ticket.training)
+            self._release(ticket.training)
             self.fault = RlhpcError(
                 f"{error}. What runs is stopped and saved. Allow more processes (ulimit -u), open files (ulimit -n) or memory,"
                 " and launch again."
@@ -300,10 +299,10 @@ class _Supervisor:
         """Renew the leases; end the children whose lease another supervisor has taken over."""
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
         try:
-            lost = {training.key for training in self._leases.beat()}
+            lost = set(self._leases.beat())
         except OSError:  # of a file server that is away for a moment; the leases expire after several beats
             return
-        for child in [child for child in self._running if child.ticket.training.key in lost]:
+        for child in [child for child in self._running if self._store.folder(child.ticket.training) in lost]:
             self._end(child)
             self._waiting.append(child.ticket)
 
@@ -429,7 +428,7 @@ class _Supervisor:
     def _release(self, training: Training) -> None:
         """Let go of a training, when all is recorded that another supervisor could write over."""
         with contextlib.suppress(OSError):  # on a broken file system it expires
-            self._leases.release(training)
+            self._leases.release(self._store.folder(training))
 
     # --- stopping ---------------------------------------------------------------------------------------------------------
 

@@ -191,8 +191,8 @@ def test_attempts_that_cannot_be_read_count_as_a_failure(store, grid):
 def test_a_training_that_a_supervisor_holds_is_running_until_it_lets_go(store, grid):
     folder = forget(store, grid[0])
     (folder / "checkpoint-64").write_text("")
-    leases = Leases(store)
-    leases.take(grid[0])
+    leases = Leases()
+    leases.take(store.folder(grid[0]))
     held = f"running, or left by a killed supervisor: {leases.holder}"
     found = audit(store)
     assert of(found, grid[0]) == Record(grid[0].name, State.RUNNING, held, folder)
@@ -201,19 +201,19 @@ def test_a_training_that_a_supervisor_holds_is_running_until_it_lets_go(store, g
         "Not in order: 1 of 6 trainings is not recorded; "
         "audit again when what is running has ended (if nothing is, launch again)."
     )
-    leases.release(grid[0])
+    leases.release(store.folder(grid[0]))
     assert of(audit(store), grid[0]).state is State.STOPPED
 
 
 def test_a_training_that_failed_and_is_tried_again_is_running_and_what_it_failed_by_is_told(store, grid):
     forget(store, grid[0])
     store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom", "kind": "exception"}])
-    leases = Leases(store)
-    leases.take(grid[0])
+    leases = Leases()
+    leases.take(store.folder(grid[0]))
     record = of(audit(store), grid[0])
     assert record.state is State.RUNNING
     assert record.reason.endswith(f"{leases.holder}; before: boom")
-    leases.release(grid[0])
+    leases.release(store.folder(grid[0]))
     assert of(audit(store), grid[0]).state is State.FAILED
 
 
@@ -226,7 +226,7 @@ def test_a_damaged_lease_is_that_of_an_unknown_process(store, grid, text):
 
 
 def test_a_lease_that_was_left_beside_a_result_means_nothing(store, grid):
-    Leases(store).take(grid[0])
+    Leases().take(store.folder(grid[0]))
     assert audit(store).in_order
 
 

@@ -17,29 +17,25 @@ from pathlib import Path
 import pytest
 
 from rlhpc.files import write_json
-from rlhpc.records import Training
 from rlhpc.results import lease
 from rlhpc.results.holder import UNKNOWN, Holder, this_process
 from rlhpc.results.lease import CLAIM, LEASE, Leases, Standing, Taken
-from rlhpc.results.store import Store
 
 SOON = 0.3  # seconds until a lease expires, where a test waits for it
 PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="absent: Linux's /proc")
 PRELUDE = """
 import sys
 from pathlib import Path
-from rlhpc.records import Training
 from rlhpc.results.lease import Leases, Standing
-from rlhpc.results.store import Store
 
-def training(seed):
-    return Training("bench", "X-v0", "ppo", seed, "Discrete", 1000)
+def folder(seed):
+    return Path(sys.argv[1]) / str(seed)
 
-leases = Leases(Store(Path(sys.argv[1])))
+leases = Leases()
 """
 # Takes a lease, beats whenever it is told to, and says how many it has lost.
 HOLD = """
-print(leases.take(training(1)).standing.name, flush=True)
+print(leases.take(folder(1)).standing.name, flush=True)
 for _ in sys.stdin:
     print(len(leases.beat()), flush=True)
 """
@@ -49,7 +45,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 won, told = [], []
 for seed in range(int(sys.argv[2])):
-    while (taken := leases.take(training(seed))).standing is Standing.WAIT:
+    while (taken := leases.take(folder(seed))).standing is Standing.WAIT:
         pass
     won += [seed] * (taken.standing is Standing.OURS)
     told += [seed] * (taken.former is not None)
@@ -61,7 +57,7 @@ ASK_BESIDE = """
 import subprocess
 beside = subprocess.Popen([sys.executable, "-c", sys.argv[2], sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 beside.stdout.readline()
-print(leases.take(training(1)).standing.name, flush=True)
+print(leases.take(folder(1)).standing.name, flush=True)
 """
 IN_CONTAINER = ("--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 CONTAINER = pytest.mark.skipif(
@@ -71,8 +67,8 @@ CONTAINER = pytest.mark.skipif(
 )
 
 
-def make(seed=1):
-    return Training("bench", "X-v0", "ppo", seed, "Discrete", 1000)
+def folder_of(store, seed=1):
+    return store.root / str(seed)
 
 
 def another(**fields):
@@ -90,8 +86,8 @@ def dead():
     return another(pid_start="1")
 
 
-def path_of(store, training):
-    return store.folder(training) / LEASE
+def path_of(folder):
+    return folder / LEASE
 
 
 def files(store):
@@ -104,10 +100,10 @@ def beat(leases):
     return leases.beat()
 
 
-def until_ours(leases, training):
+def until_ours(leases, folder):
     """Ask until the lease is ours; return that answer and the standings before it."""
     before = []
-    while (taken := leases.take(training)).standing is not Standing.OURS:
+    while (taken := leases.take(folder)).standing is not Standing.OURS:
         before.append(taken.standing)
         time.sleep(SOON / 30)
     return taken, before
@@ -136,21 +132,21 @@ def tell(process):
 
 
 def test_a_free_lease_is_ours_one_file_until_it_is_released(store):
-    leases = Leases(store)
-    assert leases.take(make()) == Taken(Standing.OURS)
-    assert Holder(**json.loads(path_of(store, make()).read_text())) == leases.holder
+    leases = Leases()
+    assert leases.take(folder_of(store)) == Taken(Standing.OURS)
+    assert Holder(**json.loads(path_of(folder_of(store)).read_text())) == leases.holder
     assert files(store) == [LEASE]
-    leases.release(make())
+    leases.release(folder_of(store))
     assert files(store) == []
 
 
 def test_what_is_ours_stays_ours_however_often_it_is_asked_for_and_is_renewed(store):
-    leases = Leases(store)
-    leases.take(make())
-    before = path_of(store, make()).stat().st_mtime_ns
+    leases = Leases()
+    leases.take(folder_of(store))
+    before = path_of(folder_of(store)).stat().st_mtime_ns
     time.sleep(0.02)
-    assert leases.take(make()) == Taken(Standing.OURS)
-    assert path_of(store, make()).stat().st_mtime_ns != before
+    assert leases.take(folder_of(store)) == Taken(Standing.OURS)
+    assert path_of(folder_of(store)).stat().st_mtime_ns != before
     assert leases.beat() == []
     assert files(store) == [LEASE]
 
@@ -159,7 +155,7 @@ def test_what_is_ours_stays_ours_however_often_it_is_asked_for_and_is_renewed(st
 def test_the_lease_of_a_living_process_of_this_machine_is_held_at_once(store, start):
     holder = start(HOLD)
     assert holder.stdout.readline() == "OURS\n"
-    taken = Leases(store).take(make())
+    taken = Leases().take(folder_of(store))
     assert taken.standing is Standing.HELD
     assert str(taken.holder) == f"process {holder.pid} on host {this_process().host}"
     assert tell(holder) == "0"
@@ -172,42 +168,42 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once_and_its_death_told(
     holder.stdout.readline()
     holder.kill()
     os.waitid(os.P_PID, holder.pid, os.WEXITED | (0 if is_reaped else os.WNOWAIT))
-    leases = Leases(store)
-    taken = leases.take(make())
+    leases = Leases()
+    taken = leases.take(folder_of(store))
     assert (taken.standing, taken.former.pid) == (Standing.OURS, holder.pid)
-    assert leases.take(make()).former is None
+    assert leases.take(folder_of(store)).former is None
     assert files(store) == [LEASE]
 
 
 @PROC
 def test_another_process_that_got_the_same_pid_is_not_the_holder(store):
     former = another(pid_start="1")
-    Leases(store, former).take(make())
-    assert Leases(store).take(make()) == Taken(Standing.OURS, former=former)
+    Leases(former).take(folder_of(store))
+    assert Leases().take(folder_of(store)) == Taken(Standing.OURS, former=former)
 
 
 @PROC
 def test_a_process_that_may_not_be_asked_counts_as_living(store):
-    Leases(store, another(pid=1, pid_start="")).take(make())  # another user's, unless the tests are root's
-    assert Leases(store).take(make()).standing is Standing.HELD
+    Leases(another(pid=1, pid_start="")).take(folder_of(store))  # another user's, unless the tests are root's
+    assert Leases().take(folder_of(store)).standing is Standing.HELD
 
 
 def test_a_machine_that_was_started_anew_waits_until_the_lease_of_before_expires(store):
     former, holder = another(boot_id="before"), another(boot_id="now")
-    Leases(store, former).take(make())
-    taken, before = until_ours(Leases(store, holder, expiry_seconds=SOON), make())
+    Leases(former).take(folder_of(store))
+    taken, before = until_ours(Leases(holder, expiry_seconds=SOON), folder_of(store))
     assert set(before) == {Standing.WAIT}
     assert taken.former == former
 
 
 def test_two_living_machines_of_one_name_do_not_take_each_others_lease(store):
-    first, second = (Leases(store, another(host="n1", boot_id=boot_id)) for boot_id in ("a", "b"))
-    first.take(make())
-    assert second.take(make()) == Taken(Standing.WAIT, first.holder)
+    first, second = (Leases(another(host="n1", boot_id=boot_id)) for boot_id in ("a", "b"))
+    first.take(folder_of(store))
+    assert second.take(folder_of(store)) == Taken(Standing.WAIT, first.holder)
     assert beat(first) == []
-    assert second.take(make()) == Taken(Standing.HELD, first.holder)
+    assert second.take(folder_of(store)) == Taken(Standing.HELD, first.holder)
     assert beat(first) == []
-    assert first.take(make()) == Taken(Standing.OURS)
+    assert first.take(folder_of(store)) == Taken(Standing.OURS)
 
 
 @pytest.mark.parametrize(
@@ -224,37 +220,37 @@ def test_two_living_machines_of_one_name_do_not_take_each_others_lease(store):
 )
 def test_a_pid_that_means_nothing_here_proves_no_death(store, theirs, ours):
     holder = another(pid_start="1", **theirs)
-    Leases(store, holder).take(make())
-    assert Leases(store, another(**ours)).take(make()) == Taken(Standing.WAIT, holder)
+    Leases(holder).take(folder_of(store))
+    assert Leases(another(**ours)).take(folder_of(store)) == Taken(Standing.WAIT, holder)
 
 
 def test_a_holder_elsewhere_is_unknown_until_it_is_seen_to_beat_and_dead_when_it_stops(store):
-    holder, leases = Leases(store, elsewhere()), Leases(store, expiry_seconds=SOON)
-    holder.take(make())
-    assert leases.take(make()) == Taken(Standing.WAIT, holder.holder)
+    holder, leases = Leases(elsewhere()), Leases(expiry_seconds=SOON)
+    holder.take(folder_of(store))
+    assert leases.take(folder_of(store)) == Taken(Standing.WAIT, holder.holder)
     beat(holder)
-    assert leases.take(make()) == Taken(Standing.HELD, holder.holder)
-    taken, before = until_ours(leases, make())
+    assert leases.take(folder_of(store)) == Taken(Standing.HELD, holder.holder)
+    taken, before = until_ours(leases, folder_of(store))
     assert set(before) == {Standing.HELD}
     assert taken.former == holder.holder
-    assert holder.beat() == [make()]
+    assert holder.beat() == [folder_of(store)]
 
 
 def test_a_holder_elsewhere_that_never_beats_is_dead_after_a_time(store):
     holder = elsewhere()
-    Leases(store, holder).take(make())
-    taken, before = until_ours(Leases(store, expiry_seconds=SOON), make())
+    Leases(holder).take(folder_of(store))
+    taken, before = until_ours(Leases(expiry_seconds=SOON), folder_of(store))
     assert set(before) == {Standing.WAIT}
     assert taken.former == holder
 
 
 def test_a_lease_that_changed_hands_between_two_looks_has_a_living_holder(store):
-    first, second, leases = Leases(store, elsewhere()), Leases(store, elsewhere()), Leases(store)
-    first.take(make())
-    leases.take(make())
-    first.release(make())
-    second.take(make())
-    assert leases.take(make()) == Taken(Standing.HELD, second.holder)
+    first, second, leases = Leases(elsewhere()), Leases(elsewhere()), Leases()
+    first.take(folder_of(store))
+    leases.take(folder_of(store))
+    first.release(folder_of(store))
+    second.take(folder_of(store))
+    assert leases.take(folder_of(store)) == Taken(Standing.HELD, second.holder)
 
 
 def test_time_is_counted_between_looks_only_and_never_much_at_once():
@@ -274,10 +270,10 @@ def test_time_is_counted_between_looks_only_and_never_much_at_once():
 def test_a_stopped_process_loses_its_lease_after_a_time_and_knows_it_when_it_goes_on(store, start):
     holder = start(HOLD)
     holder.stdout.readline()
-    leases = Leases(store, expiry_seconds=SOON)
-    assert leases.take(make()).standing is Standing.HELD
+    leases = Leases(expiry_seconds=SOON)
+    assert leases.take(folder_of(store)).standing is Standing.HELD
     holder.send_signal(signal.SIGSTOP)
-    taken, before = until_ours(leases, make())
+    taken, before = until_ours(leases, folder_of(store))
     assert set(before) == {Standing.HELD}
     assert taken.former.pid == holder.pid
     holder.send_signal(signal.SIGCONT)
@@ -290,13 +286,13 @@ def test_a_stopped_process_loses_its_lease_after_a_time_and_knows_it_when_it_goe
 def test_a_holder_in_a_container_on_this_machine_is_watched_by_its_beats(store, start, more):
     holder = start(HOLD, within=["unshare", *IN_CONTAINER, *more])
     assert holder.stdout.readline() == "OURS\n"
-    leases = Leases(store, expiry_seconds=SOON)
-    taken = leases.take(make())
+    leases = Leases(expiry_seconds=SOON)
+    taken = leases.take(folder_of(store))
     assert (taken.standing, taken.holder.pid, taken.holder.host) == (Standing.WAIT, 1, leases.holder.host)
     time.sleep(0.02)
     assert tell(holder) == "0"
-    assert leases.take(make()).standing is Standing.HELD
-    assert until_ours(leases, make())[0].former == taken.holder
+    assert leases.take(folder_of(store)).standing is Standing.HELD
+    assert until_ours(leases, folder_of(store))[0].former == taken.holder
 
 
 @CONTAINER
@@ -322,43 +318,43 @@ def damaged_texts():
 
 @pytest.mark.parametrize("text", damaged_texts().values(), ids=damaged_texts())
 def test_a_damaged_lease_is_that_of_an_unknown_process_until_it_expires(store, text):
-    path = path_of(store, make())
+    path = path_of(folder_of(store))
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    leases = Leases(store, expiry_seconds=SOON)
-    assert leases.take(make()) == Taken(Standing.WAIT, UNKNOWN)
+    leases = Leases(expiry_seconds=SOON)
+    assert leases.take(folder_of(store)) == Taken(Standing.WAIT, UNKNOWN)
     assert str(UNKNOWN) == "an unknown process (its lease is damaged)"
-    taken, before = until_ours(leases, make())
+    taken, before = until_ours(leases, folder_of(store))
     assert set(before) == {Standing.WAIT}
     assert taken.former == UNKNOWN
 
 
 def test_a_beat_renews_all_and_tells_and_forgets_those_that_were_lost(store):
-    leases = Leases(store, dead())
-    trainings = [make(seed) for seed in range(4)]
-    for training in trainings:
-        leases.take(training)
-    before = [path_of(store, training).stat().st_mtime_ns for training in trainings]
-    path_of(store, trainings[0]).unlink()
-    Leases(store).take(trainings[1])
-    path_of(store, trainings[2]).write_text("")
-    assert beat(leases) == trainings[:3]
-    assert path_of(store, trainings[3]).stat().st_mtime_ns != before[3]
+    leases = Leases(dead())
+    folders = [folder_of(store, seed) for seed in range(4)]
+    for folder in folders:
+        leases.take(folder)
+    before = [path_of(folder).stat().st_mtime_ns for folder in folders]
+    path_of(folders[0]).unlink()
+    Leases().take(folders[1])
+    path_of(folders[2]).write_text("")
+    assert beat(leases) == folders[:3]
+    assert path_of(folders[3]).stat().st_mtime_ns != before[3]
     assert leases.beat() == []
-    assert not path_of(store, trainings[0]).exists()
+    assert not path_of(folders[0]).exists()
 
 
 def test_a_lease_that_cannot_be_renewed_keeps_no_other_from_it_and_is_held_still(store):
-    leases = Leases(store)
-    trainings = [make(seed) for seed in range(3)]
-    for training in trainings:
-        leases.take(training)
-    broken, sound, lost = (path_of(store, training) for training in trainings)
+    leases = Leases()
+    folders = [folder_of(store, seed) for seed in range(3)]
+    for folder in folders:
+        leases.take(folder)
+    broken, sound, lost = (path_of(folder) for folder in folders)
     kept = broken.rename(broken.with_name("kept"))
     broken.mkdir()
     lost.unlink()
     before = sound.stat().st_mtime_ns
-    assert beat(leases) == [trainings[2]]
+    assert beat(leases) == [folders[2]]
     assert sound.stat().st_mtime_ns != before
     with pytest.raises(IsADirectoryError):
         leases.beat()
@@ -370,21 +366,21 @@ def test_a_lease_that_cannot_be_renewed_keeps_no_other_from_it_and_is_held_still
 
 
 def test_a_release_removes_ours_and_never_anothers(store):
-    ours, theirs = Leases(store), Leases(store)
-    ours.take(make(1))
-    theirs.take(make(2))
+    ours, theirs = Leases(), Leases()
+    ours.take(folder_of(store, 1))
+    theirs.take(folder_of(store, 2))
     for seed in (1, 2, 3):
-        ours.release(make(seed))
+        ours.release(folder_of(store, seed))
     assert theirs.beat() == []
     assert files(store) == [LEASE]
     assert ours.beat() == []
 
 
 def test_all_are_released_even_if_one_cannot_be(store):
-    leases = Leases(store)
+    leases = Leases()
     for seed in range(3):
-        leases.take(make(seed))
-    broken = path_of(store, make(0))
+        leases.take(folder_of(store, seed))
+    broken = path_of(folder_of(store, 0))
     broken.unlink()
     broken.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -394,42 +390,42 @@ def test_all_are_released_even_if_one_cannot_be(store):
 
 
 def test_leftovers_of_killed_writers_are_no_leases(store):
-    folder = store.folder(make())
+    folder = folder_of(store)
     folder.mkdir(parents=True)
     for name in (LEASE, CLAIM):
         (folder / f".{name}.0123.tmp").write_text("{")
-    leases = Leases(store)
-    assert leases.take(make()) == Taken(Standing.OURS)
-    leases.release(make())
+    leases = Leases()
+    assert leases.take(folder_of(store)) == Taken(Standing.OURS)
+    leases.release(folder_of(store))
     assert LEASE not in files(store)
 
 
 @PROC
 def test_a_claim_whose_holder_died_is_overcome_at_once(store):
     former = dead()
-    Leases(store, former).take(make())
-    write_json(store.folder(make()) / CLAIM, asdict(dead()))
-    assert Leases(store).take(make()) == Taken(Standing.OURS, former=former)
+    Leases(former).take(folder_of(store))
+    write_json(folder_of(store) / CLAIM, asdict(dead()))
+    assert Leases().take(folder_of(store)) == Taken(Standing.OURS, former=former)
     assert files(store) == [LEASE]
 
 
 @PROC
 def test_a_claim_of_a_holder_elsewhere_is_overcome_when_it_expires(store):
     former, rival = dead(), elsewhere()
-    Leases(store, former).take(make())
-    claim = write_json(store.folder(make()) / CLAIM, asdict(rival))
-    leases = Leases(store, expiry_seconds=SOON)
-    assert leases.take(make()).standing is Standing.WAIT
+    Leases(former).take(folder_of(store))
+    claim = write_json(folder_of(store) / CLAIM, asdict(rival))
+    leases = Leases(expiry_seconds=SOON)
+    assert leases.take(folder_of(store)).standing is Standing.WAIT
     assert json.loads(claim.read_text()) == asdict(rival)
-    assert until_ours(leases, make())[0].former == former
+    assert until_ours(leases, folder_of(store))[0].former == former
     assert files(store) == [LEASE]
 
 
 def test_a_claim_of_ours_that_was_left_is_no_hindrance(store):
-    leases, former = Leases(store), dead()
-    Leases(store, former).take(make())
-    write_json(store.folder(make()) / CLAIM, asdict(leases.holder))  # as after a link that NFS carried out and called failed
-    assert leases.take(make()) == Taken(Standing.OURS, former=former)
+    leases, former = Leases(), dead()
+    Leases(former).take(folder_of(store))
+    write_json(folder_of(store) / CLAIM, asdict(leases.holder))  # as after a link that NFS carried out and called failed
+    assert leases.take(folder_of(store)) == Taken(Standing.OURS, former=former)
 
 
 @pytest.fixture
@@ -468,22 +464,22 @@ MOMENTS = range(1, 7)
 @pytest.mark.parametrize("is_taken_for_dead", [True, False])
 @pytest.mark.parametrize("action", ["beat", "release", "release and take", "take"])
 def test_whatever_happens_during_a_take_over_one_holds_the_lease_in_the_end(store, meddle, action, at, is_taken_for_dead):
-    holder, third = Leases(store, dead()), Leases(store)  # the holder is judged dead, and lives
-    ours = Leases(store, dead() if is_taken_for_dead else this_process())
-    holder.take(make())
+    holder, third = Leases(dead()), Leases()  # the holder is judged dead, and lives
+    ours = Leases(dead() if is_taken_for_dead else this_process())
+    holder.take(folder_of(store))
     claims = []  # who was told to have the lease after we judged it
 
     def act():
         if action == "beat":
             claims.extend([holder] * (beat(holder) == []))
         if action.startswith("release"):
-            holder.release(make())
+            holder.release(folder_of(store))
         if action.endswith("take"):
-            taken = third.take(make())
+            taken = third.take(folder_of(store))
             claims.extend([third] * (taken.standing is Standing.OURS))
 
     n_moments = meddle(at, act)
-    taken = ours.take(make())
+    taken = ours.take(folder_of(store))
     assert n_moments() > at
     claims.extend([ours] * (taken.standing is Standing.OURS))
 
@@ -495,45 +491,45 @@ def test_whatever_happens_during_a_take_over_one_holds_the_lease_in_the_end(stor
 
 @PROC
 def test_a_beat_notices_a_take_over_that_happens_during_it(store, monkeypatch):
-    holder, rival, parse = Leases(store, dead()), Leases(store), lease.parse
-    holder.take(make())
+    holder, rival, parse = Leases(dead()), Leases(), lease.parse
+    holder.take(folder_of(store))
 
     def parsed(text):
         monkeypatch.undo()  # once, when the holder has read its lease and not yet set its time
-        assert rival.take(make()).standing is Standing.OURS
+        assert rival.take(folder_of(store)).standing is Standing.OURS
         return parse(text)
 
     monkeypatch.setattr(lease, "parse", parsed)
-    assert holder.beat() == [make()]
+    assert holder.beat() == [folder_of(store)]
     assert rival.beat() == []
 
 
 @PROC
 def test_of_racing_processes_exactly_one_gets_each_lease_and_one_is_told_of_each_death(store, start):
-    n_trainings = 150
-    for seed in range(0, n_trainings, 2):
-        write_json(path_of(store, make(seed)), asdict(dead()))
-    racers = [start(CONTEND, n_trainings) for _ in range(8)]
+    n_folders = 150
+    for seed in range(0, n_folders, 2):
+        write_json(path_of(folder_of(store, seed)), asdict(dead()))
+    racers = [start(CONTEND, n_folders) for _ in range(8)]
     for racer in racers:
         assert racer.stdout.readline() == "ready\n"
     for racer in racers:
         racer.stdin.write("\n")
         racer.stdin.flush()
     answers = [json.loads(racer.stdout.readline()) for racer in racers]
-    assert sorted(seed for won, _ in answers for seed in won) == list(range(n_trainings))
-    assert sorted(seed for _, told in answers for seed in told) == list(range(0, n_trainings, 2))
+    assert sorted(seed for won, _ in answers for seed in won) == list(range(n_folders))
+    assert sorted(seed for _, told in answers for seed in told) == list(range(0, n_folders, 2))
     for racer, (won, _) in zip(racers, answers, strict=True):
-        assert all(json.loads(path_of(store, make(seed)).read_text())["pid"] == racer.pid for seed in won)
-    assert files(store) == [LEASE] * n_trainings
+        assert all(json.loads(path_of(folder_of(store, seed)).read_text())["pid"] == racer.pid for seed in won)
+    assert files(store) == [LEASE] * n_folders
 
 
 @PROC
 def test_contenders_that_are_killed_at_any_moment_leave_nothing_in_the_way(store, start):
-    n_trainings, generator = 60, random.Random(1)
-    for seed in range(n_trainings):
-        write_json(path_of(store, make(seed)), asdict(dead()))
+    n_folders, generator = 60, random.Random(1)
+    for seed in range(n_folders):
+        write_json(path_of(folder_of(store, seed)), asdict(dead()))
     for _ in range(4):
-        pair = [start(CONTEND, n_trainings) for _ in range(2)]
+        pair = [start(CONTEND, n_folders) for _ in range(2)]
         for each in pair:
             each.stdout.readline()
         for each in pair:
@@ -543,8 +539,8 @@ def test_contenders_that_are_killed_at_any_moment_leave_nothing_in_the_way(store
         for each in pair:
             each.kill()
             each.wait()
-    leases = Leases(store)
-    assert {leases.take(make(seed)).standing for seed in range(n_trainings)} == {Standing.OURS}
+    leases = Leases()
+    assert {leases.take(folder_of(store, seed)).standing for seed in range(n_folders)} == {Standing.OURS}
     leases.release_all()
     assert LEASE not in files(store)
 
@@ -552,26 +548,26 @@ def test_contenders_that_are_killed_at_any_moment_leave_nothing_in_the_way(store
 @PROC
 def test_a_file_system_that_takes_no_more_is_an_oserror_and_leaves_the_dead_lease_as_it_was(store):
     former = dead()
-    Leases(store, former).take(make(1))
-    before = path_of(store, make(1)).read_bytes()
-    leases = Leases(store)
+    Leases(former).take(folder_of(store, 1))
+    before = path_of(folder_of(store, 1)).read_bytes()
+    leases = Leases()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
     try:
         for seed in (1, 2):
             with pytest.raises(OSError, match="File too large"):
-                leases.take(make(seed))
+                leases.take(folder_of(store, seed))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert path_of(store, make(1)).read_bytes() == before
+    assert path_of(folder_of(store, 1)).read_bytes() == before
     assert files(store) == [LEASE]
-    assert leases.take(make(1)) == Taken(Standing.OURS, former=former)
+    assert leases.take(folder_of(store, 1)) == Taken(Standing.OURS, former=former)
 
 
 @PROC
 def test_a_folder_that_cannot_be_written_is_an_oserror():
     with pytest.raises(OSError, match="/proc/self"):  # not even root can write here
-        Leases(Store(Path("/proc/self"))).take(make())
+        Leases().take(Path("/proc/self/nothing"))
 
 
 def test_every_supervisor_has_an_id_of_its_own_and_names_itself_in_words(monkeypatch):

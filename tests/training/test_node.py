@@ -630,7 +630,7 @@ def test_what_is_stored_is_not_trained_again_and_leftovers_beside_it_are_removed
     before = store.read(training)
     folder = store.folder(training)
     (folder / "checkpoint-000000000032").write_bytes(b"left by a supervisor that was killed")
-    (folder / LEASE).write_text(json.dumps({**vars(Leases(store).holder), "pid": 2**22 - 1, "id": "dead"}))
+    (folder / LEASE).write_text(json.dumps({**vars(Leases().holder), "pid": 2**22 - 1, "id": "dead"}))
     memory = listen()
 
     outcome = supervise([training], places((), 1), store, settings, memory)
@@ -644,8 +644,8 @@ def test_what_is_stored_is_not_trained_again_and_leftovers_beside_it_are_removed
 
 def test_what_a_living_supervisor_holds_is_left_to_it(tmp_path, make_training, settings, listen):
     store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
-    others = Leases(store)
-    others.take(trainings[0])
+    others = Leases()
+    others.take(store.folder(trainings[0]))
     outcome = supervise(trainings, places((), 2), store, settings, listen())
     ((left, holder),) = outcome.elsewhere
     assert left is trainings[0]
@@ -657,8 +657,8 @@ def test_what_a_living_supervisor_holds_is_left_to_it(tmp_path, make_training, s
 def test_what_a_supervisor_held_that_has_died_meanwhile_is_not_said_to_be_elsewhere(tmp_path, make_training, settings, listen):
     store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
     with subprocess.Popen(["sleep", "600"]) as other:
-        held = dataclasses.replace(Leases(store).holder, id="other", pid=other.pid, pid_start="")
-        Leases(store, held).take(trainings[0])
+        held = dataclasses.replace(Leases().holder, id="other", pid=other.pid, pid_start="")
+        Leases(held).take(store.folder(trainings[0]))
 
         def end_the_other(_):
             other.kill()
@@ -676,7 +676,7 @@ def test_a_training_whose_lease_is_taken_over_is_left_to_the_other(tmp_path, mak
 
     def take_over():
         lease.unlink()
-        Leases(store).take(training)
+        Leases().take(store.folder(training))
 
     thread = once_saved(store, training, take_over)
     outcome = supervise([training], places((), 1), store, EAGER, listen())
@@ -950,14 +950,14 @@ def test_a_folder_that_cannot_be_listed_ends_no_other_training(tmp_path, make_tr
 
 @pytest.fixture
 def refused_leases(monkeypatch):
-    """Have the file system refuse the lease of a training for a number of times."""
+    """Have the file system refuse the lease of a folder for a number of times."""
     left, take = {}, Leases.take
 
-    def take_or_refuse(leases, training):
-        if left.get(training.key, 0) > 0:
-            left[training.key] -= 1
+    def take_or_refuse(leases, folder):
+        if left.get(folder, 0) > 0:
+            left[folder] -= 1
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return take(leases, training)
+        return take(leases, folder)
 
     monkeypatch.setattr(Leases, "take", take_or_refuse)
     monkeypatch.setattr(node, "HEARTBEAT_SECONDS", 0.2)
@@ -969,7 +969,7 @@ def test_a_fault_of_the_storage_that_passes_while_a_lease_is_taken_is_recorded_a
     tmp_path, make_training, settings, listen, refused_leases
 ):
     store, training, memory = Store(tmp_path), make_training(), listen()
-    refused_leases[training.key] = 2
+    refused_leases[store.folder(training)] = 2
     assert supervise([training], places((), 1), store, settings, memory).stored == [training]
     assert attempts_of(store, training) == [(1, "storage"), (2, "storage")]
     assert [will_retry for *_, will_retry in memory.heard("failed")] == [True, True]
@@ -979,7 +979,7 @@ def test_a_fault_of_the_storage_that_does_not_pass_fails_one_training_in_the_end
     tmp_path, make_training, settings, listen, refused_leases
 ):
     store, trainings = Store(tmp_path), [make_training(seed=seed) for seed in (1, 2)]
-    refused_leases[trainings[0].key] = 10**6
+    refused_leases[store.folder(trainings[0])] = 10**6
     outcome = supervise(trainings, places((), 1), store, settings, listen())
     assert outcome.stored == trainings[1:]
     ((failed, reason),) = outcome.failed
