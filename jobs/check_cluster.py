@@ -41,8 +41,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlhpc import command
-from rlhpc.cluster import checks, gpu_use, host, limits, policies, sharing
-from rlhpc.cluster import slurm as programs
+from rlhpc.cluster import checks, gpu_use, host, limits, policies, programs, sharing
 from rlhpc.cluster.checks import Request
 from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.image import Image

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc import command
-from rlhpc.cluster import slurm as programs
+from rlhpc.cluster import programs
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.site import Site, read_site
 from rlhpc.config import to_yaml

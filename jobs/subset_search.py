@@ -56,7 +56,7 @@ from typing import Any
 
 from rlhpc import __version__, command
 from rlhpc.benchmarks import available, load_benchmarks
-from rlhpc.cluster import image, slurm
+from rlhpc.cluster import image, programs
 from rlhpc.cluster.driver import read_options
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.shards import Shards, describe, interpreter, remedy, submit
@@ -228,7 +228,7 @@ def _default_out(dataset: Path) -> Path:
 
 def _submit(args: argparse.Namespace, plan: SearchPlan) -> None:
     """Have Slurm search what is missing, and merge."""
-    if not slurm.is_there():
+    if not programs.is_there():
         raise InputError("there is no sbatch here. Log in to a cluster, or search on this machine: leave out --submit.")
     writable_folder(plan.folder.root)
     shards = Shards(

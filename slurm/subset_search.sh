@@ -18,7 +18,7 @@
 #
 # The driver's partition, account, QOS, reservation, time limit, memory (--mem or --mem-per-cpu), constraint, node list and
 # excluded nodes hold for every shard and for the merge (rlhpc/cluster/driver.py); so do the variables of sbatch for account,
-# partition, time, memory and their like (SETTINGS in rlhpc/cluster/slurm.py). Nothing else does. Each job has one CPU and, where
+# partition, time, memory and their like (SETTINGS in rlhpc/cluster/programs.py). Nothing else does. Each job has one CPU and, where
 # nobody says how much, 2 GB. No memory is asked for below: sbatch refuses a --mem-per-cpu beside it.
 #
 #SBATCH --job-name=subset_search

@@ -18,8 +18,8 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from rlhpc.cluster import submission
 from rlhpc.cluster.element import Element
+from rlhpc.cluster.programs import SETTINGS, outside_of_jobs
 from rlhpc.cluster.queue import array_of
-from rlhpc.cluster.slurm import outside_of_jobs
 from rlhpc.cluster.submission import Submission
 from rlhpc.errors import SlurmError
 
@@ -28,7 +28,7 @@ LONGEST_DEFAULT_MINUTES = 24 * 60  # where neither the user nor the partition sa
 _SECONDS_TO_LEAVE = 15.0
 _LOOK_AGAIN = "If it has, squeue shows it, and launching again in a minute finds it."
 # What the environment may tell sbatch, where the configuration says nothing else: nothing that the plan decides.
-_SETTINGS = {f"SBATCH_{name}" for name in ("ACCOUNT", "COMMENT", "CONSTRAINT", "QOS", "RESERVATION", "WCKEY")}
+_OURS = {f"SBATCH_{name}" for name in ("CLUSTERS", "MEM_PER_CPU", "MEM_PER_NODE", "PARTITION", "TIMELIMIT")}  # to decide
 # Starts what Slurm starts on a node with the warning signal kept back: while Python is still loading it would kill, and the
 # element would have failed instead of being requeued. Nothing is kept back by an `env` older than coreutils 8.31.
 _KEEPING_BACK = (
@@ -228,7 +228,7 @@ def submit(
         try:
             with (
                 contextlib.redirect_stderr(io.StringIO()),
-                outside_of_jobs(_SETTINGS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}),
+                outside_of_jobs(SETTINGS - _OURS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}),
             ):
                 first = made.submit_array(elements)[0]
         except KeyboardInterrupt as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlhpc.cluster.slurm import ask, fields, lines
+from rlhpc.cluster.programs import ask, fields, lines
 
 # Option of sbatch -> what `scontrol show job` calls it. How many nodes, tasks and CPUs a job has is its script's to say.
 _NAMES = {

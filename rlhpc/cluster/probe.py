@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rlhpc.cluster.slurm import ask, outside_of_jobs
+from rlhpc.cluster.programs import ask, outside_of_jobs
 from rlhpc.errors import SlurmError
 
 START_SECONDS = 10  # a node that is free starts it at once; later than this, the cluster is busy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rlhpc.cluster.slurm import ANSWER_SECONDS, ask, lines
+from rlhpc.cluster.programs import ANSWER_SECONDS, ask, lines
 
 PENDING = "PENDING"
 RUNNING = "RUNNING"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rlhpc.cluster.image import HOME, Image
 from rlhpc.cluster.image import PYTHON as IMAGE_PYTHON
+from rlhpc.cluster.programs import ask, outside_of_jobs
 from rlhpc.cluster.site import Site, parse_config
-from rlhpc.cluster.slurm import ask, outside_of_jobs
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import writable_folder
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rlhpc.cluster.slurm import ask, fields, lines, minutes
+from rlhpc.cluster.programs import ask, fields, lines, minutes
 from rlhpc.errors import SlurmError
 
 _DEFAULT_MAX_ARRAY_SIZE, _DEFAULT_MAX_JOB_COUNT = 1001, 10_000  # slurm.conf(5)
