@@ -27,8 +27,8 @@ LONGEST_DEFAULT_MINUTES = 24 * 60  # where neither the user nor the partition sa
 # What a supervisor takes beyond `stop_seconds` until all its processes are gone, and Slurm's own unpunctuality.
 _SECONDS_TO_LEAVE = 15.0
 _LOOK_AGAIN = "If it has, squeue shows it, and launching again in a minute finds it."
-# What the environment may tell sbatch, where the configuration says nothing else: nothing that the plan decides.
-_OURS = {f"SBATCH_{name}" for name in ("CLUSTERS", "MEM_PER_CPU", "MEM_PER_NODE", "PARTITION", "TIMELIMIT")}  # to decide
+# What the plan decides; else the environment may tell sbatch what the configuration does not.
+_OF_THE_PLAN = {f"SBATCH_{name}" for name in ("CLUSTERS", "MEM_PER_CPU", "MEM_PER_NODE", "PARTITION", "TIMELIMIT")}
 # Starts what Slurm starts on a node with the warning signal kept back: while Python is still loading it would kill, and the
 # element would have failed instead of being requeued. Nothing is kept back by an `env` older than coreutils 8.31.
 _KEEPING_BACK = (
@@ -228,7 +228,7 @@ def submit(
         try:
             with (
                 contextlib.redirect_stderr(io.StringIO()),
-                outside_of_jobs(SETTINGS - _OURS - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}),
+                outside_of_jobs(SETTINGS - _OF_THE_PLAN - {f"SBATCH_{name.upper()}" for name in needs.config.sbatch_options}),
             ):
                 first = made.submit_array(elements)[0]
         except KeyboardInterrupt as error:
