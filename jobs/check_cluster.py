@@ -127,8 +127,10 @@ def _findings(config: LaunchConfig, site: Site, request: Request, looked: _Looke
     startable = [each for each in checks.named_partitions(site, request) if each.is_up]
     if not has_probe or not startable:
         return
-    if not here.fault:
-        yield from _seen(config, site, container)
+    seen = [*_seen(config, site, container)] if not here.fault else []
+    yield from seen
+    if any(each.severity is Severity.REFUSED for each in seen):
+        return
     is_known = config.container.image is None or container is not None  # what trainings would run in
     if config.planned_device == "cuda" and is_known and not lacks_cuda and not checks.unfit(site, request):
         yield _gpu_use(config, container)
@@ -191,9 +193,9 @@ def _gpu_use(config: LaunchConfig, container: Image | None) -> Finding:
         return Finding(
             "gpu_use",
             Severity.REFUSED,
-            f"On the node {tried.node} torch cannot use a GPU: {tried.fault}.",
-            "Install a torch that fits the driver and the GPUs there (nvidia-smi names both), name other nodes"
-            " (slurm.options.constraint), or train on cores: packing.gpus_per_node=0.",
+            f"On the node {tried.node} torch cannot use a GPU: {tried.fault.rstrip('.')}.",
+            "Install a torch that fits the driver and the GPUs there (nvidia-smi names both), leave the node out"
+            " (slurm.options.exclude), or train on cores: packing.gpus_per_node=0.",
         )
     return Finding("gpu_use", Severity.GOOD, f"On the node {tried.node} torch computes on a GPU ({tried.gpu}).")
 

@@ -41,9 +41,9 @@ from rlhpc.report import search_coverage, search_rules, search_time, trust_plan,
 from rlhpc.report.completeness import read_completeness
 from rlhpc.report.learning_curves import read_learning_curves
 from rlhpc.report.page import Trainings, make_report, render
-from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_folder import FoundSearch, SearchFolder, read_search
 from rlhpc.report.seeds import SeedScores, read_seeds
+from rlhpc.report.subsets_bar import subsets_bar
 from rlhpc.report.trust_record import TrustInput, predictor_of, trust_record
 from rlhpc.report.trust_work import Stored, choose_plan, complete, read_stored, trust_given
 from rlhpc.search.predictor_file import write_predictor

@@ -63,7 +63,6 @@ from rlhpc.cluster.shards import Shards, describe, interpreter, remedy, submit
 from rlhpc.errors import IncompleteSearchError, InputError
 from rlhpc.files import writable_folder
 from rlhpc.report import search_costs, search_coverage, search_rules, search_text, search_time, trust_plan
-from rlhpc.report.progress import subsets_bar
 from rlhpc.report.search_early import excluded_with, with_early
 from rlhpc.report.search_folder import SearchFolder
 from rlhpc.report.search_input import SearchInput, search_input
@@ -72,6 +71,7 @@ from rlhpc.report.search_plan import SearchPlan, plan_search
 from rlhpc.report.search_record import search_record
 from rlhpc.report.search_writer import remove_reports, write_search
 from rlhpc.report.seeds import read_seeds
+from rlhpc.report.subsets_bar import subsets_bar
 from rlhpc.report.trust_work import complete, read_stored, trust_given
 from rlhpc.results.coverage import CoverageRules
 from rlhpc.results.dataset import read_table

@@ -26,6 +26,7 @@ COMMAND_LINE = "command line"
 # Type -> what is wanted, one and many.
 _WANTED = {int: ("a whole number", "whole numbers"), float: ("a number", "numbers"), str: ("a text", "texts")}
 # Word in a key's name -> what is written there, where somebody has written 2h or 8GB.
+_ALIKE = 0.7  # of difflib: from here on a key elsewhere may have been meant
 _UNITS = {
     "min": "minutes, such as 120",
     "minutes": "minutes, such as 10",
@@ -195,11 +196,23 @@ def _nest(path: tuple[str, ...], value: Any) -> Any:
     return OmegaConf.create(value)
 
 
+def _dotted_keys(schema: type, above: str = "") -> Iterator[str]:
+    """Yield the keys of a configuration that hold values, with those above them."""
+    for name, kind in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(kind):
+            yield from _dotted_keys(kind, f"{above}{name}.")  # type: ignore[arg-type]  # a class: it is a hint
+        else:
+            yield f"{above}{name}"
+
+
 def _explain(source: str, path: tuple[str, ...], value: Any, error: Exception, schema: type) -> str:
     """Say where a value came from and what is wrong with it."""
     if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
         known = [str(key) for key in error.parent_node]
-        return f"{source}: {'.'.join(path)}: unknown key '{error.key}'. {nearest(str(error.key), known)}"
+        elsewhere = {dotted.rpartition(".")[2]: dotted for dotted in _dotted_keys(schema)}
+        close = difflib.get_close_matches(str(error.key), elsewhere, n=1, cutoff=_ALIKE)
+        meant = f"Did you mean '{elsewhere[close[0]]}'?" if close and close[0] not in known else nearest(str(error.key), known)
+        return f"{source}: {'.'.join(path)}: unknown key '{error.key}'. {meant}"
     wanted = _wanted(schema, path)
     while len(path) > 1 and get_origin(wanted) is not dict and _wanted(schema, path[:-1]) == wanted:  # it has no keys of its own
         path, value = path[:-1], {path[-1]: value}

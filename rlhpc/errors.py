@@ -80,7 +80,10 @@ class IncompleteSearchError(RlhpcError):
     """Report shards that are missing, overlap or belong to another search."""
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+_TELLING_LENGTH = 3  # of a name's beginning that tells which was meant
+
+
+def nearest(name: str, valid: Iterable[str], usual: Iterable[str] = ()) -> str:
     """Name the valid choices, the nearest first.
 
     Parameters
@@ -89,6 +92,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         What was given.
     valid : iterable of str
         What is allowed.
+    usual : iterable of str
+        Of these, what is meant rather than others that are as near.
 
     Returns
     -------
@@ -96,9 +101,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         A sentence to append to an error: ``Did you mean 'ppo'?`` or ``Allowed: a2c, ppo.``
     """
     choices = sorted(set(valid))
-    lowered = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean '{lowered[close[0]]}'?"
+    for some in (usual, choices):
+        lowered = {choice.lower(): choice for choice in some}
+        begun = [choice for choice in lowered if len(name) >= _TELLING_LENGTH and choice.startswith(name.lower())]
+        close = difflib.get_close_matches(name.lower(), begun or lowered, n=1, cutoff=0.0 if begun else 0.6)
+        if close:
+            return f"Did you mean '{lowered[close[0]]}'?"
     shown = ", ".join(choices[:20]) + (f", ... ({len(choices)} in all)" if len(choices) > 20 else "")
     return f"Allowed: {shown}."

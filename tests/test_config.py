@@ -115,6 +115,8 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("nam=x", ["nam: unknown key 'nam'.", "Did you mean 'name'?"]),
         ("oven.degree=1", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
         ("oven={degree: 1}", ["oven.degree: unknown key 'degree'.", "Did you mean 'degrees'?"]),
+        ("degrees=1", ["degrees: unknown key 'degrees'.", "Did you mean 'oven.degrees'?"]),
+        ("degree=1", ["degree: unknown key 'degree'.", "Did you mean 'oven.degrees'?"]),
         ("zzz.a.b=1", ["zzz.a.b: unknown key 'zzz'.", "Allowed: counts, flour_gb, minutes, name, notes, oven, salt, steps."]),
         ("oven.degrees=hot", ["oven.degrees = 'hot' must be a whole number."]),
         ("oven.degrees=1.5", ["oven.degrees = 1.5 must be a whole number."]),

@@ -44,6 +44,14 @@ def test_nearest_names_the_closest_choice_or_all(name, expected):
     assert nearest(name, ["ppo", "a2c", "CartPole-v1", "ppo"]) == expected
 
 
+def test_a_beginning_tells_which_was_meant_and_of_several_the_usual_one():
+    games = ["Pong-v4", "PongNoFrameskip-v4", "BoxingNoFrameskip-v4"]
+    assert nearest("boxing", games) == "Did you mean 'BoxingNoFrameskip-v4'?"
+    assert nearest("Pong", games) == "Did you mean 'Pong-v4'?"
+    assert nearest("Pong", games, games[1:]) == "Did you mean 'PongNoFrameskip-v4'?"
+    assert nearest("zzz", games, games[1:]).startswith("Allowed: BoxingNoFrameskip-v4, Pong-v4")
+
+
 def test_nearest_shows_20_choices_of_a_long_list_and_their_number():
     assert nearest("zzz", (f"env{i:03d}" for i in range(1000))).endswith("env018, env019, ... (1000 in all).")
 

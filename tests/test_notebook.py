@@ -86,3 +86,10 @@ def test_a_wrong_folder_is_refused_and_the_folder_of_a_predictor_will_do(tmp_pat
         read_results(tmp_path)
     with pytest.raises(InputError, match=r"cannot read the predictor .*subset\.json"):
         predict(tmp_path, {})
+
+
+def test_a_clone_beside_a_notebook_is_not_taken_for_the_package(tmp_path):
+    (tmp_path / "rlhpc").mkdir()
+    code = "import rlhpc.notebook; print(rlhpc.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.strip().endswith("__init__.py")

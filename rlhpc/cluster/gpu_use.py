@@ -16,15 +16,20 @@ from rlhpc.errors import SlurmError
 _TOLD, _FAILS = "rlhpc: ", "fails "
 # A sum, as a torch that knows a driver may still have no code for the GPU.
 _TRY = f"""\
-import os
-node = os.environ.get("SLURMD_NODENAME", "")
 try:
     import torch
     (torch.ones(2, device="cuda") + 1).sum().item()
-    told = torch.cuda.get_device_name(0)
+    print({_TOLD!r} + torch.cuda.get_device_name(0))
 except Exception as error:
-    told = {_FAILS!r} + " ".join(str(error).split())
-print({_TOLD!r} + node + " " + told)
+    print({_TOLD!r} + {_FAILS!r} + " ".join(str(error).split()))
+"""
+# Tells of the node in any case, and why nothing could be tried, such as an image that it cannot run.
+_AROUND = f"""\
+echo "{_TOLD}${{SLURMD_NODENAME:-$(hostname)}}"
+said=$("$@" 2>&1)
+code=$?
+test $code = 0 || echo "{_TOLD}{_FAILS}exit code $code, $(echo "$said" | tail -n 2 | tr '\\n' ' ')"
+test $code != 0 || echo "$said"
 """
 
 
@@ -64,11 +69,11 @@ def try_gpu(partition: str | None, options: Mapping[str, object] | None = None, 
         If no node could be asked at once.
     """
     inside = image.command((*IMAGE_PYTHON, "-c", _TRY), has_gpus=True) if image else (sys.executable, "-P", "-c", _TRY)
-    said = probe.run(inside, partition, options, asked=[_one_gpu(options or {})], is_long=True)
-    told = next((line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)), None)
-    if told is None:
+    said = probe.run(("sh", "-c", _AROUND, "sh", *inside), partition, options, asked=[_one_gpu(options or {})], is_long=True)
+    told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
+    if len(told) < 2:  # the node, and what was found
         raise SlurmError(f"the job that was to try it did not tell: {said.strip() or 'it said nothing'}.")
-    node, _, found = told.partition(" ")
+    node, found = told[0], told[-1]
     if found.startswith(_FAILS):
         return Tried(node, fault=found.removeprefix(_FAILS).strip(" .") or "torch did not say why")
     return Tried(node, gpu=found)

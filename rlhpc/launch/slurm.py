@@ -236,14 +236,15 @@ def look_at_image(trainings: Sequence[Training], config: LaunchConfig, writes: S
 
 
 def refuse_torch(config: LaunchConfig) -> None:
-    """Refuse to train on GPUs by a torch for CPUs, where trainings are to run by the Python that runs this.
+    """Refuse to train on GPUs by a torch for CPUs, where trainings are to run by the Python that runs this, as it is here.
 
     Raises
     ------
     InputError
     """
     found = version("torch")
-    if config.container.image is None and _cannot_use_gpus(config, found):
+    is_here = config.container.image is None and not config.slurm.setup  # which may load another
+    if is_here and _cannot_use_gpus(config, found):
         raise InputError(
             f"the torch of this Python is for CPUs ({found}), and the trainings are to have GPUs: install torch for CUDA, train"
             " in an image that holds it (--container), or ask for no GPUs (packing.gpus_per_node=0)."

@@ -16,6 +16,7 @@ from rlhpc.records import Training
 from rlhpc.results.ledger import Ledger
 from rlhpc.results.store import ATTEMPTS, Store
 from rlhpc.training import plan
+from rlhpc.training.algos import RANDOM
 from rlhpc.training.estimate import MeasuredHours, Source
 from rlhpc.training.grid import Grid
 from rlhpc.training.outcome import Outcome
@@ -35,12 +36,15 @@ def facts_of(grid: Grid, found: Ledger, nodes: Sequence[plan.NodePlan], hours: M
     hours : MeasuredHours
         How long a training takes.
     """
-    kinds = Counter((training.benchmark, training.algo, training.total_timesteps) for training in grid.trainings)
+    kinds = Counter((each.benchmark, each.algo, each.total_timesteps, _random_episodes(each)) for each in grid.trainings)
     return {
         "n_trainings": len(grid.trainings),
         "n_stored": len(found.stored),
         "n_to_train": sum(len(each.trainings) for each in nodes),
-        "kinds": [{"benchmark": key[0], "algo": key[1], "total_timesteps": key[2], "n": n} for key, n in kinds.items()],
+        "kinds": [
+            {"benchmark": benchmark, "algo": algo, "total_timesteps": steps, "n_random_episodes": n_episodes, "n": n}
+            for (benchmark, algo, steps, n_episodes), n in kinds.items()
+        ],
         "incompatible": [{"algo": algo, "env_id": env_id} for algo, env_id in grid.incompatible],
         "damaged": [{"training": training.name, "reason": reason} for training, reason in found.damaged],
         "estimates": _estimates([training for node in nodes for training in node.trainings], hours),
@@ -71,9 +75,7 @@ def before(facts: Mapping[str, Any]) -> str:
         also those of `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
-    lines += [
-        f"  {kind['n']:4d}  {kind['benchmark']:12} {kind['algo']:16} {_steps(kind['total_timesteps'])}" for kind in facts["kinds"]
-    ]
+    lines += [f"  {kind['n']:4d}  {kind['benchmark']:12} {kind['algo']:16} {_length(kind)}" for kind in facts["kinds"]]
     left_out = facts["incompatible"]
     if left_out:
         by_algo: dict[str, list[str]] = defaultdict(list)
@@ -115,20 +117,23 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
     hours = facts["estimated_gpu_hours" if n_gpus else "estimated_node_hours"]
     price = f"{_number(hours)} {'GPU' if n_gpus else 'node'}-hour{'' if _number(hours) == '1' else 's'}"
     least = facts["least_wall_hours"]
-    walls = ", ".join(
-        f"{_bounded(wall, least[n_nodes], f' on {n_nodes}')}" for n_nodes, wall in facts["estimated_wall_hours"].items()
-    )
+    walls = list(facts["estimated_wall_hours"].items())
+    or_more = ""
+    while len(walls) > 1 and _span(walls[-2][1]) == _span(walls[-1][1]):  # nodes that gain nothing
+        walls.pop()
+        or_more = " or more"
+    told = [_bounded(wall, least[n_nodes], f" on {n_nodes}{or_more * (n_nodes == walls[-1][0])}") for n_nodes, wall in walls]
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
     cores = "cores" if element["cpus"] is None else count(element["cpus"], "core")
     memory = "memory" if element["memory_gb"] is None else f"{element['memory_gb']:.0f} GB"
     own = " as slurm.options say" if None in (element["cpus"], element["memory_gb"]) else ""
     size = f"{cores}, {memory}{own} and {duration(60 * element['timeout_min'])} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""
-    length = f"{duration(3600 * facts['estimated_hours'])} (short ones end much earlier)"
+    length = f"{_span(facts['estimated_hours'])} (short ones end much earlier)"
     return [
         f"{count(facts['n_array_elements'], 'array element')} of {what}; about {price}, the longest element {length}.",
         _sources(facts["estimates"]),
-        f"Until all is done, by the number of nodes that the cluster gives at a time: {walls}.",
+        f"Until all is done, by the number of nodes that the cluster gives at a time: {', '.join(told)}.",
         f"Each takes {size}{inside}; what is not done then is saved, requeued and continued.",
         f"About {facts['n_files']:,} files and {max(facts['gigabytes'], 0.1):,.1f} GB will be written.",
         *facts["notes"],
@@ -198,7 +203,7 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False, command: s
     """
     if outcome == Outcome():
         return f"Nothing to train: every training of the grid is stored in {store.trainings}"
-    lines = [f"{count(len(outcome.stored), 'training')} stored in {store.trainings}"]
+    lines = [f"{count(len(outcome.stored), 'training')} stored by this launch, in {store.trainings}"]
     n_offline = sum(_went_offline(store, training) for training in outcome.stored) if is_online else 0
     if n_offline:
         lines.append(
@@ -233,11 +238,24 @@ def _number(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
+def _span(hours: float) -> str:
+    """Spell an estimate, which is no better than to a minute."""
+    return duration(max(3600 * hours, 60))
+
+
 def _bounded(hours: float, least: float, where: str = "") -> str:
     """Spell a duration, with what no packing is quicker than, by the same estimates, where that is less."""
-    length, shortest = duration(3600 * hours), duration(3600 * least)
+    length, shortest = _span(hours), _span(least)
     return f"{length}{where}" + (f" (no packing is quicker than {shortest})" if shortest != length else "")
 
 
-def _steps(total_timesteps: int) -> str:
-    return f"{total_timesteps:,} agent steps" if total_timesteps else "no training"
+def _random_episodes(training: Training) -> int:
+    """Return how many episodes the random agent plays; 0 of one that learns."""
+    values = training.hyperparameters
+    return int(values.get("n_trials", 1)) * int(values.get("n_episodes", 1)) if values.get("class") == RANDOM else 0
+
+
+def _length(kind: Mapping[str, Any]) -> str:
+    if kind["n_random_episodes"]:
+        return f"{count(kind['n_random_episodes'], 'episode')}, no training"
+    return f"{kind['total_timesteps']:,} agent steps"

@@ -17,11 +17,11 @@ SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 def describe(prediction: Prediction) -> str:
     """Spell out where an algorithm stands, how sure that is, and what to be careful about."""
     place, level = prediction.place, _percent(prediction.level)
-    span = f"{ordinal(place.best)} to {ordinal(place.worst)}"
+    span = f" ({ordinal(place.best)} to {ordinal(place.worst)})" if place.best != place.worst else ""
     return "\n".join(
         [
             f"Benchmark score {_bounded(prediction.score, level)}; the random agent has 0, the reference 100",
-            f"Place {ordinal(place.place)} of {place.n_places} ({span}), against the true scores of the others",
+            f"Place {ordinal(place.place)} of {place.n_places}{span}, this prediction among the true scores of the others",
             f"Predicted from {', '.join(prediction.subset)}",
             *_level(prediction),
             *_seeds(prediction),

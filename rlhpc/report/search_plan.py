@@ -56,7 +56,7 @@ class SearchPlan:
     def summary(self) -> str:
         """The plan in a few sentences."""
         each = "Each shard" if self.n_shards > 1 else "That"
-        time = f" {each} takes {duration(self.seconds)} on a machine like this one." if self.seconds else ""
+        time = f" {each} takes about {duration(self.seconds)} on a machine like this one." if self.seconds else ""
         who = "They share" if self.n_shards > 1 else "And there are"
         redone = f" {who} {self.n_redone:,} searches on changed tables, for trust figures." if self.n_redone else ""
         if self.beam:

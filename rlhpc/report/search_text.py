@@ -10,6 +10,7 @@ from rlhpc.report.coverage_text import coverage_told, coverage_warnings
 from rlhpc.report.search_folder import SEPARATOR
 from rlhpc.report.search_record import NO_SCORE, SearchRecord
 from rlhpc.report.verdict import incomplete
+from rlhpc.results.dataset import upside_down
 from rlhpc.search import Ranked
 from rlhpc.search.trust import BELIEVABLE_ALGOS, ENOUGH_ALGOS
 
@@ -44,7 +45,8 @@ def warnings(record: SearchRecord) -> list[str]:
         warned.append(f"{n_algos} algorithms are too few to believe these CV errors: {OPTIMISM}. {REMEDY}")
     elif n_algos < BELIEVABLE_ALGOS:
         warned.append(f"with {n_algos} algorithms these CV errors are optimistic: {OPTIMISM}. {REMEDY}")
-    return [*warned, *coverage_warnings(record.head["coverage"])]
+    columns = ([env[name] for env in record.head["envs"]] for name in ("env_id", "random_score", "reference_score"))
+    return [*warned, *coverage_warnings(record.head["coverage"]), *upside_down(*columns)]
 
 
 def _sentences(head: Mapping[str, Any]) -> Iterator[str]:

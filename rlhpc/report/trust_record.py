@@ -20,6 +20,7 @@ from rlhpc.report.search_folder import Claimed, FoundSearch
 from rlhpc.report.seeds import SeedScores
 from rlhpc.report.trust_reasons import reasons
 from rlhpc.report.verdict import Evidence, headline, sentences
+from rlhpc.results.dataset import upside_down
 from rlhpc.results.statistics import N_DRAWS
 from rlhpc.search.evaluation import guess_mse
 from rlhpc.search.predictor import Predictor
@@ -114,7 +115,7 @@ def trust_record(found: FoundSearch, trust: TrustInput, seeds: SeedScores | None
     record = {
         "verdict": verdict,
         "headline": headline(evidence),
-        "sentences": (*sentences(evidence), *_beam(found.head)),
+        "sentences": (*sentences(evidence), *_beam(found.head), *_upside_down(problem)),
         "rule": RULE,
         "subset": first.subset,
         "claimed": {"cv_mse": first.cv_mse, "r2": first.r2, "relative_error": first.relative_error},
@@ -194,6 +195,11 @@ def _beam(head: Mapping[str, Any]) -> Iterator[str]:
     if not head["exhaustive"]:
         searched = f"{head['n_searched']:,} of {head['n_subsets']:,}"
         yield f"The search was a beam of {head['beam']}, {searched} subsets: there may be a better one."
+
+
+def _upside_down(problem: Problem) -> Iterator[str]:
+    """Say where the reference is worse than the random agent."""
+    return upside_down(problem.env_ids, problem.random_scores.tolist(), problem.reference_scores.tolist())
 
 
 def _with_optimism(honest: Honest | None, claimed: float) -> dict[str, Any] | None:

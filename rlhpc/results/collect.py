@@ -14,7 +14,7 @@ import numpy as np
 
 from rlhpc.errors import DamagedResultError, RlhpcError, nearest
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv, Result
-from rlhpc.results.dataset import Dataset, from_scores, unusable
+from rlhpc.results.dataset import Dataset, from_scores, unusable, upside_down
 from rlhpc.results.missing import gaps, unfinished
 from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Cell, Score, mixed_cells
 from rlhpc.results.store import Store
@@ -88,6 +88,7 @@ def collect(
     problems += _without_links(store)
     if results:
         problems += unusable(dataset, random_algo=random_algo, reference_algo=reference_algo)
+        problems += upside_down(dataset.env_ids, dataset.random_scores.tolist(), dataset.reference_scores.tolist())
     return Collection(results, scores, mixed, dataset, tuple(problems))
 
 

@@ -112,6 +112,12 @@ def write_wide(dataset: Dataset, path: Path) -> Path:
     return write_csv(path, (*WIDE, *dataset.algos), zip(*texts, *numbers, strict=True))
 
 
+_OTHER_REFERENCE = (
+    "Train the reference for longer, put another reference score into the table or a benchmark's file, or delete the "
+    "environment's lines from the table."
+)
+
+
 def unusable(dataset: Dataset, *, random_algo: str = RANDOM_ALGO, reference_algo: str = REFERENCE_ALGO) -> Iterator[str]:
     """Yield what keeps a dataset from being normalised and compared, and what to do about it."""
     if not dataset.algos:
@@ -132,7 +138,17 @@ def unusable(dataset: Dataset, *, random_algo: str = RANDOM_ALGO, reference_algo
         if low == high and math.isfinite(low):
             yield (
                 f"the environment '{env_id}' has the random score (Base) and the reference score (Reference) {low:g}; "
-                "scores cannot be normalised by two equal ones. Give another reference, or leave the environment out."
+                f"scores cannot be normalised by two equal ones. {_OTHER_REFERENCE}"
+            )
+
+
+def upside_down(env_ids: Sequence[str], random_scores: Sequence[float], reference_scores: Sequence[float]) -> Iterator[str]:
+    """Yield where the reference is worse than the random agent, which turns normalised scores upside down."""
+    for env_id, low, high in zip(env_ids, random_scores, reference_scores, strict=True):
+        if high < low:
+            yield (
+                f"the reference score of '{env_id}', {high:g}, is below its random score, {low:g}: normalised, the lower scores "
+                f"count as the better ones. If they are not: {_OTHER_REFERENCE[0].lower()}{_OTHER_REFERENCE[1:]}"
             )
 
 

@@ -13,7 +13,7 @@ from rlhpc.cluster.queue import QueuedElement, array_of, explain
 from rlhpc.results.missing import has_given_up
 from rlhpc.results.progress import Phase, Progress
 from rlhpc.status.facts import Facts
-from rlhpc.words import count
+from rlhpc.words import count, duration
 
 # Its supervisor lives, but it tells nothing new, as when its environment hangs: longer than updates and evaluations usually take.
 NO_NEWS_SECONDS = 600.0
@@ -191,7 +191,7 @@ def _running(facts: Facts, now: dt.datetime, file_system_now: float) -> Training
         told.steps_per_second if told.phase is Phase.LEARNING else None,
         _ends_at(told, now),
         job,
-        slow=f"no news for {unheard / 60:.0f} minutes" if unheard > NO_NEWS_SECONDS else "",
+        slow=f"no news for {duration(unheard)}" if unheard > NO_NEWS_SECONDS else "",
     )
 
 
@@ -208,7 +208,7 @@ def _ends_at(told: Progress, now: dt.datetime) -> dt.datetime | None:
 
 def _silent(facts: Facts, quiet_seconds: float | None, *, is_running: bool) -> TrainingStatus:
     """Describe a training whose supervisor does not tell whether it lives."""
-    since = "no sign of life" if quiet_seconds is None else f"no sign of life for {quiet_seconds / 60:.0f} minutes"
+    since = "no sign of life" if quiet_seconds is None else f"no sign of life for {duration(quiet_seconds)}"
     job = facts.holder.job if facts.holder else ""
     slurm = f"Slurm says that its job runs: look at it, or scancel {job}" if is_running else "if it has ended, launch again"
     reason = f"{since} from {facts.holder}; {slurm}"
@@ -269,10 +269,7 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if queue.fault and was_submitted:
         return "in the queue or not, Slurm does not tell"
     if others:
-        return (
-            f"another launch of this grid is at work ({others}) and may come to it; should that end without it, run the command"
-            " of your launch again"
-        )
+        return f"a launch of this grid is at work ({others}) and should come to it; if it ends without, launch again"
     if was_submitted:
         return "no longer in the queue: launch again"
     return "not submitted: launch again" if queue.submitted_at else "no launch is at work on it: launch again"

@@ -86,7 +86,7 @@ def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
     header = ["benchmark", "algorithm", *states]
     rows = [_row(group, states) for group in groups]
     if any(group.counts[State.RUNNING] for group in groups):
-        header += ["steps/s", "%", "ends"]
+        header += ["steps/s", "run%", "ends"]
         rows = [[*row, *speed(group, now)] for row, group in zip(rows, groups, strict=True)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return ["  ".join(_aligned(row, widths)).rstrip() for row in [header, *rows]]

@@ -353,7 +353,11 @@ def _groups(shown: Overview, console: Console) -> _Section:
         *(_Column(state, _SHORT.get(state, ""), is_number=True, rank=_RANKS[state]) for state in states),
     ]
     if is_running:
-        columns += [_Column("steps/s", is_number=True, rank=2), _Column("%", is_number=True, rank=6), _Column("ends", rank=7)]
+        columns += [
+            _Column("steps/s", is_number=True, rank=2),
+            _Column("run%", is_number=True, rank=6),
+            _Column("ends", rank=7),
+        ]
     rows = [
         [*_group(group, states, console), *(map(Text, _speed(group, shown, console)) if is_running else [])]
         for group in sorted(shown.groups, key=order)

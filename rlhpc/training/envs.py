@@ -70,10 +70,13 @@ def load_ahead(games: Mapping[str, int]) -> None:
         How many of which environment.
     """
     for env_id, n in games.items():
-        if registry.is_atari(env_id):
-            for env in [_bare(env_id, seed=0) for _ in range(n)]:
-                if lean_atari.fits(env):
-                    ahead.keep(env)
+        with contextlib.suppress(Exception):  # what is wrong with a game, each training of it says
+            if registry.is_atari(env_id):
+                first = _bare(env_id, seed=0)
+                if lean_atari.fits(first) and ahead.can_be_kept(first):
+                    others = [_bare(env_id, seed=0) for _ in range(1, n)]  # before one is kept that these would take
+                    for env in (first, *others):
+                        ahead.keep(env)  # type: ignore[arg-type]  # all are made alike
 
 
 def _arguments(env_id: str) -> dict[str, Any]:

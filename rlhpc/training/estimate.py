@@ -45,10 +45,11 @@ def prior_hours(training: Training) -> float:
         values = training.hyperparameters
         return PRIOR_HOURS_OF_RANDOM * int(values.get("n_trials", 1)) * int(values.get("n_episodes", 1))
     space = _space(training)
-    if training.hyperparameters.get("convergence"):
-        return PRIOR_HOURS_TO_CONVERGENCE[space]
     rate = PRIOR_HOURS_PER_MILLION.get(_kind(training), PRIOR_HOURS_PER_MILLION["PPO", space])
-    return rate * training.total_timesteps / 1e6
+    whole_budget = rate * training.total_timesteps / 1e6
+    if training.hyperparameters.get("convergence"):
+        return min(PRIOR_HOURS_TO_CONVERGENCE[space], whole_budget)
+    return whole_budget
 
 
 class MeasuredHours:

@@ -38,8 +38,17 @@ def _fault(env_id: str) -> str:
     try:
         _spec(env_id)
     except gymnasium.error.Error:
-        return f"unknown environment '{env_id}'. {nearest(env_id, gymnasium.registry)}"
+        return f"unknown environment '{env_id}'. {nearest(env_id, gymnasium.registry, _usual_ids())}"
     return ""
+
+
+def _usual_ids() -> list[str]:
+    """Return the ids that somebody may have meant: of the many of an Atari game, that of Atari-100k and ale-py's newest."""
+    return [
+        name
+        for name, spec in gymnasium.registry.items()
+        if "AtariEnv" not in str(spec.entry_point) or name.endswith("NoFrameskip-v4") or name.startswith("ALE/")
+    ]
 
 
 def _spec(env_id: str) -> EnvSpec:

@@ -12,7 +12,7 @@ from rlhpc.cluster.image import ContainerConfig, Image
 from rlhpc.errors import SlurmError
 
 # Runs the probe here, as if on the node n7, behind what a site's prologue prints.
-RUN = 'echo "$@" > {calls}; echo welcome to n7; while [ "$1" != {first} ]; do shift; done; SLURMD_NODENAME=n7 exec "$@"'
+RUN = 'echo "$@" > {calls}; echo welcome to n7; while [ "$1" != sh ]; do shift; done; SLURMD_NODENAME=n7 exec "$@"'
 USABLE = """\
 class Sum:
     def __add__(self, other): return self
@@ -36,10 +36,10 @@ def node(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
-    def make(torch, run=RUN, first=sys.executable):
+    def make(torch, run=RUN):
         (folder / "torch.py").write_text(torch)
         path = folder / "srun"
-        path.write_text(f"#!/bin/sh\n{run.format(calls=calls, first=first)}\n")
+        path.write_text(f"#!/bin/sh\n{run.format(calls=calls)}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return calls
 
@@ -80,7 +80,7 @@ def test_one_gpu_of_the_kind_that_the_launch_asks_for_is_enough(node, options, a
 
 
 def test_the_python_of_an_image_is_tried_with_gpus_where_trainings_run_in_it(node, tmp_path, monkeypatch):
-    node(USABLE, first="sh")
+    node(USABLE)
     runtime = tmp_path / "apptainer"
     words = 'while [ "$1" != "$IMAGE" ]; do [ "$1" = --nv ] && nv=1; shift; done; shift 2; [ "$nv" = 1 ] && exec'
     runtime.write_text(f'#!/bin/sh\n{words} {sys.executable} "$@"\n')
@@ -88,6 +88,15 @@ def test_the_python_of_an_image_is_tried_with_gpus_where_trainings_run_in_it(nod
     image = Image(tmp_path / "x.sif", str(runtime), ContainerConfig())
     monkeypatch.setenv("IMAGE", str(image.path))
     assert try_gpu("gpu", image=image).gpu == "NVIDIA A100"
+
+
+def test_an_image_that_the_node_cannot_run_is_a_fault_in_its_words(node, tmp_path):
+    node(USABLE)
+    runtime = tmp_path / "apptainer"
+    runtime.write_text("#!/bin/sh\necho 'FATAL: no space left' >&2\nexit 255\n")
+    runtime.chmod(0o755)
+    image = Image(tmp_path / "x.sif", str(runtime), ContainerConfig())
+    assert try_gpu("gpu", image=image) == Tried("n7", fault="exit code 255, FATAL: no space left")
 
 
 def test_a_node_that_does_not_answer_or_tell_is_neither_good_nor_bad(node):

@@ -35,8 +35,8 @@ def test_facts_count_the_grid_what_is_stored_and_what_is_left():
     told = facts(PPO, stored=[RANDOM], damaged=[(GRID.trainings[1], "cut")])
     assert (told["n_trainings"], told["n_stored"], told["n_to_train"]) == (3, 1, 2)
     assert told["kinds"] == [
-        {"benchmark": "b", "algo": "ppo", "total_timesteps": 1_000_000, "n": 2},
-        {"benchmark": "b", "algo": "random", "total_timesteps": 0, "n": 1},
+        {"benchmark": "b", "algo": "ppo", "total_timesteps": 1_000_000, "n_random_episodes": 0, "n": 2},
+        {"benchmark": "b", "algo": "random", "total_timesteps": 0, "n_random_episodes": 1, "n": 1},
     ]
     assert told["incompatible"] == [{"algo": "sac", "env_id": "X-v0"}, {"algo": "sac", "env_id": "Y-v0"}]
     assert told["damaged"] == [{"training": "b/X-v0/ppo/2", "reason": "cut"}]
@@ -48,7 +48,7 @@ def test_a_plan_for_this_machine_says_how_many_at_once():
     assert lines == [
         "3 trainings in the grid 'mine':",
         "     2  b            ppo              1,000,000 agent steps",
-        "     1  b            random           no training",
+        "     1  b            random           1 episode, no training",
         "Left out, because the algorithm cannot act in the environment's action space:",
         "  sac in 2: X-v0, Y-v0",
         "damaged result, to be trained again: cut",
@@ -103,12 +103,12 @@ def test_where_nothing_is_left_the_plan_ends_with_that(cluster):
 def test_after_a_launch_every_failure_is_named_with_its_record(tmp_path):
     store = Store(tmp_path)
     assert text.after(Outcome([PPO], [(RANDOM, "killed by SIGKILL")]), store).splitlines() == [
-        f"1 training stored in {tmp_path}/trainings",
+        f"1 training stored by this launch, in {tmp_path}/trainings",
         "1 failed; start again to try them again:",
         "  b/X-v0/random/1: killed by SIGKILL",
         f"    see {tmp_path}/trainings/b/X-v0/random/1/attempts.json",
     ]
-    assert text.after(Outcome([PPO]), store) == f"1 training stored in {tmp_path}/trainings"
+    assert text.after(Outcome([PPO]), store) == f"1 training stored by this launch, in {tmp_path}/trainings"
     assert text.after(Outcome(), store).startswith("Nothing to train: ")
 
 
@@ -151,6 +151,14 @@ def test_the_place_of_a_log_is_told_as_it_is(tmp_path):
     lines = text.submitted(arrays, Store(tmp_path)).splitlines()
     assert lines[:2] == ["output of job 12: a/12_%a_0_log.out (%a: the element)", "output of job 13: a/13_0_log.out"]
     assert "stop it: scancel 12 13" in lines
+
+
+def test_numbers_of_nodes_that_gain_nothing_are_told_together():
+    walls = {"1": 4.0, "2": 2.0, "4": 2.001}
+    told = text.before(facts(PPO, cluster="slurm") | {"estimated_wall_hours": walls, "least_wall_hours": walls})
+    assert "at a time: 4 hours on 1" in told
+    assert "2 hours on 2 or more" in told
+    assert " on 4" not in told
 
 
 def test_a_bound_is_told_where_it_is_less_than_the_plan():

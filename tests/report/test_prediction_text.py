@@ -40,7 +40,7 @@ PREDICTOR = Predictor(
 def test_score_place_and_what_they_rest_on_come_first():
     score, place, subset, rests, own, seeds = describe(PREDICTION).splitlines()
     assert score == "Benchmark score 31.2, 90 % interval 12.4 to 70.1; the random agent has 0, the reference 100"
-    assert place == "Place 3rd of 8 (2nd to 6th), against the true scores of the others"
+    assert place == "Place 3rd of 8 (2nd to 6th), this prediction among the true scores of the others"
     assert subset == "Predicted from Pong, Reacher"
     assert rests.startswith("The interval rests on 12 algorithms, each predicted by a search without it; it holds for algorithms")
     assert own.startswith(f"{PREDICTION.n_own} of these subsets have all their scores given; the others count by the published")

@@ -51,5 +51,5 @@ def test_a_shard_of_another_search_is_refused(found, tmp_path):
 
 def test_a_plan_says_how_long_a_shard_takes(found, tmp_path):
     plan = plan_search(found.problem, Settings(3), SearchFolder(tmp_path), 4, 7_900.0)
-    assert plan.summary.endswith("Each shard takes about 2 hours on a machine like this one.")
+    assert plan.summary.endswith("Each shard takes about 2.2 hours on a machine like this one.")
     assert plan.described()["seconds"] == 7_900.0

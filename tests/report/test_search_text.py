@@ -28,6 +28,7 @@ HEAD = {
     "beam": 0,
     "left_out": [],
     "without_relative_error": [],
+    "envs": [],
     "coverage": {
         "min_algo": 0.0,
         "min_env": 0.0,
@@ -51,6 +52,12 @@ def ranked(*subset, relative_error=12.3456789):
 def said(**changes):
     sizes = ({"nested": ranked("A", "B"), "best": ranked("A", "B")}, {"nested": ranked("B"), "best": ranked("C")})
     return describe(SearchRecord(HEAD | changes, tuple(ranked("A", f"B{place}") for place in range(9)), sizes))
+
+
+def test_a_reference_below_random_is_warned_of():
+    envs = [{"env_id": name, "random_score": 1.0, "reference_score": high} for name, high in (("Pong", 0.5), ("Boxing", 2.0))]
+    (warning,) = warnings(SearchRecord(HEAD | {"envs": envs}, (ranked("A"),), ()))
+    assert warning.startswith("the reference score of 'Pong', 0.5, is below its random score, 1:")
 
 
 def test_first_sentence_counts_what_was_searched():

@@ -39,7 +39,7 @@ def test_every_wrong_value_is_told(found):
 def test_too_long_says_how_long_and_what_to_do():
     assert trust_plan.too_long(3600, 1.0, ["table.csv"]) == ""
     said = trust_plan.too_long(9000, 1.0, ["a table.csv", "--subset-size", "7", "--trust"])
-    assert "about 2 hours" in said
+    assert "about 2.5 hours" in said
     assert "sbatch slurm/subset_search.sh 'a table.csv' --subset-size 7 --trust." in said
     assert "--max-hours 3." in said
 

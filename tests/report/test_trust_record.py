@@ -89,6 +89,14 @@ def test_exact_claim_has_no_finite_optimism(found, trust):
     assert trust_record(exact, trust)["honest"]["optimism_factor"] is None
 
 
+def test_a_reference_below_random_is_told_beside_the_verdict(found, trust):
+    assert not any("below its random score" in sentence for sentence in trust_record(found, trust)["sentences"])
+    scores = found.problem.random_scores
+    turned = replace(found, problem=replace(found.problem, reference_scores=scores - [1.0] + 2.0 * (scores != scores[0])))
+    told = [sentence for sentence in trust_record(turned, trust)["sentences"] if "below its random score" in sentence]
+    assert len(told) == sum(scores == scores[0])
+
+
 def test_a_beam_is_said_to_have_missed_perhaps(found, trust):
     head = {**found.head, "exhaustive": False, "n_searched": 1_200, "n_subsets": 5_000, "beam": 7}
     told = "The search was a beam of 7, 1,200 of 5,000 subsets: there may be a better one."

@@ -274,6 +274,15 @@ def test_an_own_reference_equal_to_random_is_a_problem(store, put):
     assert "'Pong' has the random score (Base) and the reference score (Reference) -21" in problem
 
 
+def test_an_own_reference_below_random_is_a_problem(store, put):
+    put("Pong", "ppo", 1, -21.0)
+    put("Pong", "random", 1, -19.25)
+    put("Pong", "ppo_converged", 1, -21.0)
+    (problem,) = collect(store, BENCH).problems
+    assert "the reference score of 'Pong', -21, is below its random score, -19.25: normalised, the lower scores count" in problem
+    assert "or delete the environment's lines from the table" in problem
+
+
 def test_names_with_commas_and_quotes_survive(store, put):
     name = 'a "quoted", name'
     put(name, "ppo, tuned", 1, 1.0, benchmark="custom")

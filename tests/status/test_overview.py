@@ -103,7 +103,7 @@ def test_once_all_is_stored_the_next_command_is_told_and_not_before_nor_of_a_gri
 def test_the_table_has_a_row_a_kind_and_a_total(show, running):
     shown = show(running(1), running(2, algo="ppo_converged", may_end_early=True), at_rest(3, State.FAILED, "boom"))
     table = describe(shown).splitlines()[4:8]
-    assert table[0].split() == ["benchmark", "algorithm", "done", "running", "failed", "steps/s", "%", "ends"]
+    assert table[0].split() == ["benchmark", "algorithm", "done", "running", "failed", "steps/s", "run%", "ends"]
     assert table[1].split()[:7] == ["bench", "ppo", "0/2", "1", "1", "100", "50"]
     assert table[2].endswith(" at the latest")
     assert table[3].split()[:4] == ["all", "0/3", "2", "1"]

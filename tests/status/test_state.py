@@ -172,8 +172,7 @@ def test_where_slurm_does_not_answer_nothing_is_claimed_of_the_queue(state):
 def test_another_launch_that_lives_may_have_it(state):
     found = state(has_begun=False, others="process 7 on host here")
     assert found.reason == (
-        "another launch of this grid is at work (process 7 on host here) and may come to it; should that end without it, run the"
-        " command of your launch again"
+        "a launch of this grid is at work (process 7 on host here) and should come to it; if it ends without, launch again"
     )
 
 

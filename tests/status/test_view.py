@@ -136,9 +136,9 @@ def long(make_overview, make_progress, now, tmp_path):
     ("width", "names"),
     [
         (60, "benchmark algorithm done run wait fail"),
-        (80, "benchmark algorithm done run wait fail % ends"),
-        (120, "benchmark algorithm done run silent wait stop fail damaged steps/s % ends"),
-        (160, "benchmark algorithm done running silent waiting stopped failed damaged steps/s % ends"),
+        (80, "benchmark algorithm done run wait fail run% ends"),
+        (120, "benchmark algorithm done run silent wait stop fail damaged steps/s run% ends"),
+        (160, "benchmark algorithm done running silent waiting stopped failed damaged steps/s run% ends"),
     ],
 )
 def test_where_there_is_little_room_whole_columns_are_left_out_and_names_stay_readable(long, width, names):

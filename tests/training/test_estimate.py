@@ -23,6 +23,11 @@ def test_without_results_the_priors_hold():
     assert MeasuredHours([], "cuda")(training()) == prior_hours(training())
 
 
+def test_a_cap_that_is_soon_reached_bounds_what_convergence_takes():
+    short, long = (training(timesteps=steps, hyperparameters=CONVERGED) for steps in (1_500, 50_000_000))
+    assert prior_hours(short) == prior_hours(training(timesteps=1_500)) < prior_hours(long)
+
+
 def test_the_mean_of_the_same_algorithm_and_environment_holds_in_proportion_to_the_steps():
     hours = MeasuredHours([result(training(seed=1), 1.0), result(training(seed=2), 3.0), result(training("Y-v0"), 50.0)], "cuda")
     assert hours(training(seed=3)) == pytest.approx(2.0)

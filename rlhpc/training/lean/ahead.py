@@ -2,7 +2,8 @@
 
 To load a game is 80 ms of computing, for each of an agent's environments; trainings of one game that share few cores wait for
 each other's. Only games without sticky actions, as those of `NoFrameskip-v4`: a load seeds an emulator's random generator alone,
-which they never ask, so that each is the same whatever it was loaded with.
+which draws at each frame whether an action sticks, and at a probability of 0 none does. So each is the same whatever it was
+loaded with.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from ale_py.env import AtariEnv
 _emulators: dict[tuple[Any, ...], list[ale_py.ALEInterface]] = {}  # by what an environment is made with
 
 
+def can_be_kept(env: AtariEnv) -> bool:
+    """Tell whether it does not matter what an environment's game was loaded with: whether no action sticks."""
+    return bool(env._ezpickle_kwargs["repeat_action_probability"] == 0)  # noqa: SLF001  # not told otherwise
+
+
 def keep(env: AtariEnv) -> None:
     """Keep the emulator of an environment that has just been made for the next that is made with the same."""
-    if env._ezpickle_kwargs["repeat_action_probability"] == 0:  # noqa: SLF001  # not told otherwise
-        _emulators.setdefault(_key(env), []).append(env.ale)
+    _emulators.setdefault(_key(env), []).append(env.ale)
 
 
 @contextlib.contextmanager

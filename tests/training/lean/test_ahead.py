@@ -29,6 +29,17 @@ PONG = "PongNoFrameskip-v4"
 STACKED = {"frame_stack": 4}
 A2C = {"class": "A2C", "policy": "CnnPolicy", "n_envs": 2, "n_steps": 8, "frame_stack": 4}
 
+COUNTED_LOADS = """
+import os
+from ale_py.env import AtariEnv
+load_game = AtariEnv.load_game
+def load_and_tell(env):
+    with open({path!r}, "a") as file:
+        file.write(str(os.getpid()) + "\\n")
+    load_game(env)
+AtariEnv.load_game = load_and_tell
+"""
+
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch):
@@ -44,7 +55,7 @@ def loads(monkeypatch):
 
 
 def states(vec):
-    """Return the emulators' states, without their random generators, which are never asked."""
+    """Return the emulators' states, without their random generators, whose draws mean nothing where no action sticks."""
     return [env.ale.cloneState(include_rng=False).__getstate__() for env in vec.get_attr("unwrapped")]
 
 
@@ -129,7 +140,7 @@ def test_games_are_loaded_ahead_where_more_trainings_of_them_begin_than_there_ar
 
 
 def test_a_server_loads_them_and_what_cannot_be_made_does_not_end_it():
-    for games, n in (({PONG: 3}, 3), ({"Nothing-v0": 1}, 0)):
+    for games, n in (({"Nothing-v0": 1, PONG: 3}, 3), ({"Nothing-v0": 1}, 0)):
         code = "import rlhpc.training.preload; from rlhpc.training.lean import ahead; print(*map(len, ahead._emulators.values()))"
         environment = {**os.environ, GAMES_AHEAD: json.dumps(games)}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -147,6 +158,8 @@ def test_trainings_that_are_forked_from_it_come_to_the_same_policies_and_scores(
             "from rlhpc.training.places import places; from rlhpc.training.progress_bar import ProgressBar",
             "from rlhpc.training.settings import TrainSettings",
             "sys.path.insert(0, sys.argv[1]); from test_ahead import training",
+            "from rlhpc.training import process; libraries_of = process.libraries_of",
+            "process.libraries_of = lambda env_ids: ['counted_loads', *libraries_of(env_ids)]",
             f"os.sched_setaffinity(0, {cores})",
             "trainings = [training(seed) for seed in (1, 2, 3)]",
             "settings = TrainSettings('test', 'cpu', tensorboard=False)",
@@ -154,8 +167,12 @@ def test_trainings_that_are_forked_from_it_come_to_the_same_policies_and_scores(
             "assert 'RLHPC_GAMES_AHEAD' not in os.environ",
         ]
     )
+    (tmp_path / "counted_loads.py").write_text(COUNTED_LOADS.format(path=str(tmp_path / "loads")))
     command = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path / "ahead")]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert "Stella" not in done.stdout + done.stderr
+    pids = (tmp_path / "loads").read_text().split()
+    assert sorted(Counter(pids).values()) == [1, 1, 1, 2]  # those of the evaluations; and by the server, one for each of n_envs
     settings = TrainSettings("test", "cpu", tensorboard=False)
     supervise(trainings, places((), 1), Store(tmp_path / "plain"), settings, ProgressBar(3))
     found = [[Store(tmp_path / name).read(each) for each in trainings] for name in ("ahead", "plain")]

@@ -1,7 +1,7 @@
 import io
 import sys
 
-from rlhpc.report.progress import subsets_bar
+from rlhpc.report.subsets_bar import subsets_bar
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,7 @@ def test_nothing_is_written_into_a_log_before_ten_minutes(monkeypatch):
 
 def test_a_log_has_lines(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    monkeypatch.setattr("rlhpc.report.progress.SECONDS_OF_A_LINE", 1e-9)
+    monkeypatch.setattr("rlhpc.report.subsets_bar.SECONDS_OF_A_LINE", 1e-9)
     with subsets_bar(4000) as advance:
         for _ in range(3):
             advance(1000)
@@ -31,7 +31,7 @@ def test_a_log_has_lines(monkeypatch):
 
 def test_a_terminal_shows_a_bar_of_all_subsets(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr("rlhpc.report.progress.SECONDS_UNTIL_SHOWN", 0)
+    monkeypatch.setattr("rlhpc.report.subsets_bar.SECONDS_UNTIL_SHOWN", 0)
     with subsets_bar(2000) as advance:
         advance(1000)
     assert "/2.00k" in sys.stderr.getvalue()
