@@ -269,7 +269,9 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if queue.fault and was_submitted:
         return "in the queue or not, Slurm does not tell"
     if others:
-        return f"a launch of this grid is at work ({others}) and should come to it; if it ends without, launch again"
+        return (
+            f"waiting for a turn, if the launch that is at work ({others}) has it; when that has ended, launch again for the rest"
+        )
     if was_submitted:
         return "no longer in the queue: launch again"
     return "not submitted: launch again" if queue.submitted_at else "no launch is at work on it: launch again"
