@@ -6,12 +6,10 @@ does not survive a fork.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import inspect
 import json
 import os
-from collections.abc import Iterator
 
 import sb3_contrib  # noqa: F401  # to be there
 from torch.optim import Optimizer
@@ -25,21 +23,6 @@ for _method in (Optimizer.add_param_group, Optimizer.load_state_dict, Optimizer.
     _function = inspect.unwrap(_method)
     vars(_function)["__dynamo_disable"] = _function
 
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep from a user's terminal what a library of C++ prints."""
-    standard_error, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(standard_error, 2)
-        os.close(standard_error)
-        os.close(nowhere)
-
-
-with _quiet():  # the emulator's banner
-    load_ahead(json.loads(os.environ.get(GAMES_AHEAD, "{}")))
+load_ahead(json.loads(os.environ.get(GAMES_AHEAD, "{}")))
 
 gc.freeze()  # keeps the collector of each child from touching, and so copying, the shared pages

@@ -18,6 +18,7 @@ from rlhpc.errors import InputError, nearest
 OBSERVATIONS = (Box, Dict, Discrete, MultiBinary, MultiDiscrete)
 
 gymnasium.register_envs(ale_py)
+ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # before the first is made, whose banner would be printed
 
 
 def unknown_ids(env_ids: Iterable[str]) -> list[str]:

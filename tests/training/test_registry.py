@@ -175,3 +175,9 @@ assert is_registered("dm_control/pendulum-swingup-v0")
     done = subprocess.run([sys.executable, "-c", program, where], capture_output=True, text=True, check=True)
     assert "locomotion" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_game_is_made_without_the_emulators_banner():
+    code = "from rlhpc.training import registry; registry.action_space('Pong-v4')"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""
