@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,14 +10,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_NAMESPACE = re.compile(r"^[\w:.-]+/(?=[\w:.-]+-v\d+$)")  # as Gymnasium spells it: dm_control/walker-run-v0
 NAME_LENGTH = 26  # characters of a name that a figure shows; tables show all
 BEYOND = 3.0  # an axis of errors ends at this many times the error of guessing; what lies beyond is written as a number
 
 
 def shorten(name: str) -> str:
-    """Shorten a name that is too long for a figure: without its namespace, then without its middle."""
-    if len(name) > NAME_LENGTH:
-        name = name.rsplit("/", maxsplit=1)[-1]
+    """Shorten a name for a figure: an environment's without its namespace, one that is too long without its middle."""
+    name = _NAMESPACE.sub("", name)
     if len(name) > NAME_LENGTH:
         name = f"{name[: NAME_LENGTH // 2 - 1]}…{name[-NAME_LENGTH // 2 :]}"
     return name

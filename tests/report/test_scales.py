@@ -16,8 +16,9 @@ from rlhpc.report.scales import (
 )
 
 
-def test_short_names_stay_and_long_ones_lose_namespace_then_middle():
-    assert shorten("dm_control/hopper-hop-v0") == "dm_control/hopper-hop-v0"
+def test_environments_lose_their_namespace_and_long_names_their_middle():
+    assert shorten("dm_control/hopper-hop-v0") == "hopper-hop-v0"
+    assert shorten("PPO w/ RND") == "PPO w/ RND"
     assert shorten("dm_control/cartpole-swingup_sparse-v0") == "cartpole-swingup_sparse-v0"
     long = shorten("a_very_long_environment_name_of_the_first_kind-v0")
     assert len(long) == NAME_LENGTH
