@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 
 _NAMESPACE = re.compile(r"^[\w:.-]+/(?=[\w:.-]+-v\d+$)")  # as Gymnasium spells it: dm_control/walker-run-v0
 NAME_LENGTH = 26  # characters of a name that a figure shows; tables show all
+_FEW_TICKS = 4
 BEYOND = 3.0  # an axis of errors ends at this many times the error of guessing; what lies beyond is written as a number
 
 
@@ -46,9 +47,13 @@ def score_window(true: Floats, predictions: Sequence[Floats]) -> tuple[float, fl
 def score_ticks(low: float, high: float) -> Floats:
     """Return round benchmark scores between two log benchmark scores."""
     fine = (0.1, 0.2, 0.3, 0.5) if high < 0.4 else ()
-    round_scores = np.array([-0.9, -0.5, 0, *fine, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000])
-    logs = np.log10(1 + round_scores)
-    ticks: Floats = round_scores[(logs >= low - 1e-9) & (logs <= high + 1e-9)]
+    below: tuple[float, ...] = (-0.9, -0.5, 0, *fine)
+    for multiples in ((1, 3), (1, 2, 3, 5, 7)):  # the more where there are few
+        round_scores = np.array([*below, *(multiple * 10.0**decade for decade in range(5) for multiple in multiples)])
+        logs = np.log10(1 + round_scores)
+        ticks: Floats = round_scores[(logs >= low - 1e-9) & (logs <= high + 1e-9)]
+        if len(ticks) >= _FEW_TICKS:
+            break
     return ticks
 
 
@@ -56,7 +61,18 @@ def log_ticks(values: Floats) -> tuple[float, float, Floats]:
     """Return the ends of a logarithmic axis for positive values, and round ticks between them."""
     low, high = np.log10(values.min()) - 0.1, np.log10(values.max()) + 0.1
     width = high - low
-    multiples = (1, 1.5, 2, 3, 5, 7) if width < 0.5 else (1, 2, 5) if width < 2 else (1, 3) if width < 4 else (1,)
+    narrow = (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)
+    multiples = (
+        narrow
+        if width < 0.3
+        else (1, 1.5, 2, 3, 5, 7)
+        if width < 0.5
+        else (1, 2, 5)
+        if width < 2
+        else (1, 3)
+        if width < 4
+        else (1,)
+    )
     decades = range(int(np.floor(low)), int(np.ceil(high)))
     ticks = np.array([multiple * 10.0**decade for decade in decades for multiple in multiples])
     inside = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]

@@ -35,11 +35,11 @@ def test_axis_of_errors_has_a_length_even_without_errors():
     assert error_floor(np.array([0.0, np.inf, np.nan])) > 0
 
 
-@pytest.mark.parametrize("values", [[1e-6, 1e6], [0.3, 0.4], [2.6, 4.0], [0.1, 0.1], [1e-3, 1.0]])
+@pytest.mark.parametrize("values", [[1e-6, 1e6], [0.3, 0.4], [2.6, 4.0], [0.1, 0.1], [1e-3, 1.0], [0.0301, 0.0353]])
 def test_logarithmic_axis_has_ticks_inside_its_ends(values):
     low, high, ticks = log_ticks(np.array(values))
     assert low < min(values) <= max(values) < high
-    assert 1 <= len(ticks) <= 14
+    assert 2 <= len(ticks) <= 14
     assert ((ticks >= low) & (ticks <= high)).all()
 
 
@@ -48,6 +48,11 @@ def test_scores_have_ticks_with_zero_among_them(high):
     ticks = score_ticks(0.0, high)
     assert ticks[0] == 0
     assert (np.log10(1 + ticks) <= high + 1e-9).all()
+
+
+def test_scores_of_one_decade_have_more_ticks_than_three():
+    assert score_ticks(0.0, np.log10(1 + 8.24)).tolist() == [0, 1, 2, 3, 5, 7]
+    assert score_ticks(0.0, np.log10(1 + 40)).tolist() == [0, 1, 3, 10, 30]
 
 
 def test_window_shows_zero_true_scores_and_what_is_near():
