@@ -85,11 +85,13 @@ def _table(groups: Sequence[Group], now: dt.datetime) -> list[str]:
     states = [state for state in State if state is State.DONE or any(group.counts[state] for group in groups)]
     header = ["benchmark", "algorithm", *states]
     rows = [_row(group, states) for group in groups]
-    if any(group.counts[State.RUNNING] for group in groups):
+    is_running = any(group.counts[State.RUNNING] for group in groups)
+    if is_running:
         header += ["steps/s", "run%", "ends"]
         rows = [[*row, *speed(group, now)] for row, group in zip(rows, groups, strict=True)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return ["  ".join(_aligned(row, widths)).rstrip() for row in [header, *rows]]
+    numbers = range(2, len(header) - is_running)
+    return ["  ".join(_aligned(row, widths, numbers)).rstrip() for row in [header, *rows]]
 
 
 def _legend(shown: Overview) -> Iterator[str]:
@@ -123,11 +125,10 @@ def rate(steps_per_second: float | None) -> str:
     return "?" if steps_per_second is None else f"{steps_per_second:,.0f}"
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """Align names and times to the left, numbers to the right."""
+def _aligned(row: Sequence[str], widths: Sequence[int], numbers: range) -> Iterator[str]:
+    """Align columns of numbers to the right, of names and times to the left."""
     for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        is_number = 2 <= place < len(row) - 1 or (place == len(row) - 1 and row[place][-1:].isdecimal() and ":" not in cell)
-        yield cell.rjust(width) if is_number else cell.ljust(width)
+        yield cell.rjust(width) if place in numbers else cell.ljust(width)
 
 
 def _when(ends_at: dt.datetime | None, now: dt.datetime) -> str:
