@@ -35,7 +35,7 @@ def name_faults(predictor: Predictor, env_ids: Iterable[str]) -> Iterator[str]:
     """Yield the environments that a predictor does not know."""
     for env_id in env_ids:
         if env_id not in predictor.env_ids:
-            yield f"the predictor has no use for the environment '{env_id}'. {nearest(env_id, predictor.env_ids)}"
+            yield f"the predictor does not know the environment '{env_id}'. {nearest(env_id, predictor.env_ids)}"
 
 
 def number_faults(predictor: Predictor, seeds: Mapping[str, Sequence[float]]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def test_every_fault_of_words_is_told_at_once(predictor):
         f"'{second}' is no score: write ENV=SCORE, or ENV=SCORE,SCORE for several seeds.",
         "'1_0' in 'Pnog=1_0' is not a number.",
         f"'' in '{second}=' is not a number.",
-        *(fault for fault in refused.value.faults if fault.startswith("the predictor has no use for the environment 'Pnog'.")),
+        *(fault for fault in refused.value.faults if fault.startswith("the predictor does not know the environment 'Pnog'.")),
     ]
     assert len(refused.value.faults) == 8  # with the budget of both environments
 

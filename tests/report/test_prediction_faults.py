@@ -36,7 +36,7 @@ def test_options_out_of_range_are_told_with_the_range(options, told):
 def test_unknown_names_come_with_the_nearest_one(predictor):
     name = predictor.subset[0]
     (fault,) = score_faults(predictor, {name.lower() + "x": (1.0,)})
-    assert fault.startswith(f"the predictor has no use for the environment '{name.lower()}x'.")
+    assert fault.startswith(f"the predictor does not know the environment '{name.lower()}x'.")
     assert f"Did you mean '{name}'?" in fault
 
 
