@@ -60,8 +60,8 @@ def _read_head(path: Path) -> dict[str, Any]:
         head = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise InputError(
-            f"cannot read the predictor '{path}': {error.strerror or error}. {_remedy(path, 'Make it')} (which says why, if it "
-            "cannot: it takes four algorithms or more)."
+            f"cannot read the predictor '{path}': {error.strerror or error}. It takes scores of four algorithms or more. "
+            f"{_remedy(path, 'Make it')}"
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is no predictor, or was cut: it is not JSON ({error}). {_remedy(path)}") from error

@@ -67,9 +67,8 @@ def test_words_give_score_interval_place_and_what_to_run_next(folder, words):
     assert (done.returncode, done.stderr) == (0, "")
     first, place, *_ = done.stdout.splitlines()
     assert re.fullmatch(r"Benchmark score [\d.]+, 90 % interval [\d.]+ to [\d.]+; .*", first)
-    assert re.fullmatch(
-        r"Place \d+(st|nd|rd|th) of 12 \(\d+(st|nd|rd|th) to \d+(st|nd|rd|th)\), against the true scores of the others", place
-    )
+    nth = r"\d+(st|nd|rd|th)"
+    assert re.fullmatch(rf"Place {nth} of 12 \({nth} to {nth}\), this prediction among the true scores of the others", place)
     assert "Seeds: standard error" in done.stdout
     assert "Environments that would add most to the subset" in done.stdout
     assert "5,000 on" in done.stdout

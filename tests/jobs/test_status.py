@@ -254,8 +254,8 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert len(running) == 2
     (waiting,) = [each for each in answer["trainings"] if each["state"] == "waiting"]
     assert waiting["reason"] == (
-        f"another launch of this grid is at work (process {launch.pid} on host {os.uname().nodename}) and may come to it;"
-        " should that end without it, run the command of your launch again"
+        f"waiting for a turn, if the launch that is at work (process {launch.pid} on host {os.uname().nodename}) has it; when"
+        " that has ended, launch again for the rest"
     )
     told = next(each for each in running if each["steps_per_second"])
     assert 0 < told["percent"] < 50
