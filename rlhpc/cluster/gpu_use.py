@@ -13,6 +13,7 @@ from rlhpc.cluster.image import Image
 from rlhpc.cluster.site import GPU, parse_gres
 from rlhpc.errors import SlurmError
 
+_MEMORY_GB = 6  # torch with all that it loads of CUDA takes 2 to 4
 _TOLD, _FAILS = "rlhpc: ", "fails "
 # A sum, as a torch that knows a driver may still have no code for the GPU.
 _TRY = f"""\
@@ -69,7 +70,8 @@ def try_gpu(partition: str | None, options: Mapping[str, object] | None = None, 
         If no node could be asked at once.
     """
     inside = image.command((*IMAGE_PYTHON, "-c", _TRY), has_gpus=True) if image else (sys.executable, "-P", "-c", _TRY)
-    said = probe.run(("sh", "-c", _AROUND, "sh", *inside), partition, options, asked=[_one_gpu(options or {})], is_long=True)
+    words = ("sh", "-c", _AROUND, "sh", *inside)
+    said = probe.run(words, partition, options, asked=[_one_gpu(options or {})], memory_gb=_MEMORY_GB)
     told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
     if len(told) < 2:  # the node, and what was found
         raise SlurmError(f"the job that was to try it did not tell: {said.strip() or 'it said nothing'}.")

@@ -19,7 +19,7 @@ def run(
     options: Mapping[str, object] | None = None,
     *,
     asked: Sequence[str] = (),
-    is_long: bool = False,
+    memory_gb: int = 0,
 ) -> str:
     """Run a command on a node of a partition; return what it prints.
 
@@ -33,22 +33,22 @@ def run(
         What the user gives to sbatch, without dashes, such as ``account``; what says where a job runs, and for whom, holds.
     asked : sequence of str
         More options of srun.
-    is_long : bool
-        Whether it takes more than a second and next to no memory.
+    memory_gb : int
+        That it takes, and minutes; 0: next to nothing, and a second.
 
     Raises
     ------
     SlurmError
         If no node could be asked at once.
     """
-    size = ("--time=5", "--mem=2G") if is_long else ("--time=1", "--mem=50M")
+    size = ("--time=5", f"--mem={memory_gb}G") if memory_gb else ("--time=1", "--mem=50M")
     manners = (f"--immediate={START_SECONDS}", "--input=none", "--chdir=/", "--job-name=rlhpc-probe", "--quiet")
     where = _where(partition, options or {})
     try:
         with outside_of_jobs():
             return ask(
                 *("srun", "--nodes=1", "--ntasks=1", *size, *manners, *where, *asked, *words),
-                timeout_seconds=_LONG_END_SECONDS if is_long else _END_SECONDS,
+                timeout_seconds=_LONG_END_SECONDS if memory_gb else _END_SECONDS,
             )
     except SlurmError as error:
         raise SlurmError(f"no node answered, which is given {START_SECONDS} seconds to start ({_reason(error)}).") from error

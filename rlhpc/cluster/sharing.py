@@ -18,6 +18,7 @@ from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import TEMPORARY_SUFFIX, writable_folder
 
 _LOOKS = 5  # a second apart: what NFS has cached of a folder it looks at again soon
+_IMAGE_GB = 2  # to unpack one, where nothing can mount it
 _TOLD, _DONE = "rlhpc: ", "done"  # a site's own prologue may print, too
 _FAILS = "fails "
 # What a file is not seen for at once, it may be a second later: NFS looks again soon. Words: how many paths, these, a command.
@@ -139,7 +140,7 @@ def look(folder: Path, partition: str | None, options: Mapping[str, object] | No
     tried = image.command((*IMAGE_PYTHON, "--version")) if image else ()
     look_around = ("sh", "-c", _LOOK, "sh", str(len(paths)), *paths, *tried)
     try:
-        said = probe.run(look_around, partition, options, is_long=image is not None)
+        said = probe.run(look_around, partition, options, memory_gb=_IMAGE_GB if image else 0)
     finally:
         marker.unlink(missing_ok=True)
     told = [line.removeprefix(_TOLD) for line in said.splitlines() if line.startswith(_TOLD)]
