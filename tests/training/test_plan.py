@@ -151,7 +151,7 @@ def test_nothing_to_do_needs_no_node():
         (make(1, 0, **{"class": "Random", "n_trials": 10, "n_episodes": 100}), 0.1),
         (make(1, 0, **{"class": "Random", "n_trials": 2, "n_episodes": 3}), 0.0006),
         (make(1, 50_000_000, convergence={"evaluate_every": 1}), 10.6),
-        (Training("b", "X", "ppo", 1, "Continuous", 50, {"class": "PPO", "convergence": {"evaluate_every": 1}}), 20.6),
+        (Training("b", "X", "ppo", 1, "Continuous", 50_000_000, {"class": "PPO", "convergence": {"evaluate_every": 1}}), 20.6),
         (Training("b", "X", "r", 1, "Continuous", 1_000_000, {"class": "RecurrentPPO"}), 11.5),
         (Training("b", "X", "r", 1, "MultiBinary", 1_000_000, {"class": "TD3"}), 2.0),
         (Training("b", "X", "r", 1, "Discrete", 1_000_000, {"class": "DQN"}), 0.78),
