@@ -71,3 +71,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if forbidden:
         reporter.write_line(f"{len(forbidden)} tests were skipped and must not be: {sorted(set(forbidden))}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def torch_of_a_gpu():
+    """Return the text of a stand-in for torch that computes on a GPU, and names those that it sees; for machines without one."""
+    return """\
+import os
+class Sum:
+    def __add__(self, other): return self
+    def sum(self): return self
+    def item(self): return 4.0
+def ones(n, device): return Sum()
+class cuda:
+    def get_device_name(index): return "GPU " + os.environ.get("CUDA_VISIBLE_DEVICES", "of the test")
+"""

@@ -148,8 +148,8 @@ def _of_nodes(site: Site, partition: Partition, request: Request) -> Iterator[Fi
     ):
         yield _refuse(
             "time_limit",
-            f"The time limit of {request.timeout_min} minutes is longer than the {partition.max_minutes} that the partition"
-            f" '{partition.name}' takes.",
+            f"The time limit of {count(request.timeout_min, 'minute')} is longer than the {partition.max_minutes} that the"
+            f" partition '{partition.name}' takes.",
             f"Set slurm.timeout_min={partition.max_minutes}: what is not done by then is saved, requeued and continued.",
         )
     nodes = site.nodes_of(partition.name)

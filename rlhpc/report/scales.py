@@ -13,6 +13,14 @@ Floats = NDArray[np.float64]
 _NAMESPACE = re.compile(r"^[\w:.-]+/(?=[\w:.-]+-v\d+$)")  # as Gymnasium spells it: dm_control/walker-run-v0
 NAME_LENGTH = 26  # characters of a name that a figure shows; tables show all
 _FEW_TICKS = 4
+# Of powers of ten, where an axis has ticks that is not so many decades wide.
+_MULTIPLES: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (0.3, (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)),
+    (0.5, (1, 1.5, 2, 3, 5, 7)),
+    (2, (1, 2, 5)),
+    (4, (1, 3)),
+    (np.inf, (1,)),
+)
 BEYOND = 3.0  # an axis of errors ends at this many times the error of guessing; what lies beyond is written as a number
 
 
@@ -61,18 +69,7 @@ def log_ticks(values: Floats) -> tuple[float, float, Floats]:
     """Return the ends of a logarithmic axis for positive values, and round ticks between them."""
     low, high = np.log10(values.min()) - 0.1, np.log10(values.max()) + 0.1
     width = high - low
-    narrow = (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)
-    multiples = (
-        narrow
-        if width < 0.3
-        else (1, 1.5, 2, 3, 5, 7)
-        if width < 0.5
-        else (1, 2, 5)
-        if width < 2
-        else (1, 3)
-        if width < 4
-        else (1,)
-    )
+    multiples = next(multiples for widest, multiples in _MULTIPLES if width < widest)
     decades = range(int(np.floor(low)), int(np.ceil(high)))
     ticks = np.array([multiple * 10.0**decade for decade in decades for multiple in multiples])
     inside = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]

@@ -116,7 +116,7 @@ class Leases:
     def __init__(self, holder: Holder | None = None, *, expiry_seconds: float = EXPIRY_SECONDS) -> None:
         self.holder = holder or this_process()
         self._expiry_seconds = expiry_seconds
-        self._held: dict[Path, Path] = {}  # the file -> its folder, in the order of taking
+        self._held: dict[Path, None] = {}  # the files, in the order of taking
         self._watches: dict[Path, _Watch] = {}
 
     def take(self, folder: Path) -> Taken:
@@ -146,7 +146,7 @@ class Leases:
         seen = _look(path)
         if not self._is_ours(seen):
             return Taken(Standing.WAIT, seen.holder if seen else None)
-        self._held[path] = folder
+        self._held[path] = None
         self._watches.pop(path, None)
         return Taken(Standing.OURS, former=former)
 
@@ -172,7 +172,9 @@ class Leases:
                 errors.append(error)
         if errors and not lost:
             raise errors[0]
-        return [self._held.pop(path) for path in lost]
+        for path in lost:
+            del self._held[path]
+        return [path.parent for path in lost]
 
     def release(self, folder: Path) -> None:
         """Remove the lease of a folder if it is ours.
@@ -196,9 +198,9 @@ class Leases:
             If one cannot be removed, after all others were.
         """
         errors = []
-        for folder in list(self._held.values()):
+        for path in list(self._held):
             try:
-                self.release(folder)
+                self.release(path.parent)
             except OSError as error:
                 errors.append(error)
         if errors:

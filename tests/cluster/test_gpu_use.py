@@ -13,15 +13,6 @@ from rlhpc.errors import SlurmError
 
 # Runs the probe here, as if on the node n7, behind what a site's prologue prints.
 RUN = 'echo "$@" > {calls}; echo welcome to n7; while [ "$1" != sh ]; do shift; done; SLURMD_NODENAME=n7 exec "$@"'
-USABLE = """\
-class Sum:
-    def __add__(self, other): return self
-    def sum(self): return self
-    def item(self): return 4.0
-def ones(n, device): return Sum()
-class cuda:
-    def get_device_name(index): return "NVIDIA A100"
-"""
 TOO_OLD = """\
 def ones(n, device):
     raise RuntimeError("The NVIDIA driver on your system is too old\\n(found version 11040).")
@@ -29,14 +20,15 @@ def ones(n, device):
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
+def node(tmp_path, monkeypatch, torch_of_a_gpu):
     """Put stand-ins in the way; return how to say what torch is there, which returns the file of how srun was called."""
     folder, calls = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def make(torch, run=RUN):
+    def make(torch=torch_of_a_gpu, run=RUN):
         (folder / "torch.py").write_text(torch)
         path = folder / "srun"
         path.write_text(f"#!/bin/sh\n{run.format(calls=calls)}\n")
@@ -47,8 +39,8 @@ def node(tmp_path, monkeypatch):
 
 
 def test_a_torch_that_computes_tells_the_gpu(node):
-    calls = node(USABLE)
-    assert try_gpu("gpu") == Tried("n7", gpu="NVIDIA A100")
+    calls = node()
+    assert try_gpu("gpu") == Tried("n7", gpu="GPU of the test")
     assert "--partition=gpu --gres=gpu:1" in calls.read_text()
 
 
@@ -74,24 +66,24 @@ def test_a_python_without_torch_is_told(node):
     ],
 )
 def test_one_gpu_of_the_kind_that_the_launch_asks_for_is_enough(node, options, asked):
-    calls = node(USABLE)
+    calls = node()
     assert try_gpu("gpu", options).gpu
     assert asked in calls.read_text()
 
 
 def test_the_python_of_an_image_is_tried_with_gpus_where_trainings_run_in_it(node, tmp_path, monkeypatch):
-    node(USABLE)
+    node()
     runtime = tmp_path / "apptainer"
     words = 'while [ "$1" != "$IMAGE" ]; do [ "$1" = --nv ] && nv=1; shift; done; shift 2; [ "$nv" = 1 ] && exec'
     runtime.write_text(f'#!/bin/sh\n{words} {sys.executable} "$@"\n')
     runtime.chmod(0o755)
     image = Image(tmp_path / "x.sif", str(runtime), ContainerConfig())
     monkeypatch.setenv("IMAGE", str(image.path))
-    assert try_gpu("gpu", image=image).gpu == "NVIDIA A100"
+    assert try_gpu("gpu", image=image).gpu == "GPU of the test"
 
 
 def test_an_image_that_the_node_cannot_run_is_a_fault_in_its_words(node, tmp_path):
-    node(USABLE)
+    node()
     runtime = tmp_path / "apptainer"
     runtime.write_text("#!/bin/sh\necho 'FATAL: no space left' >&2\nexit 255\n")
     runtime.chmod(0o755)
@@ -100,10 +92,10 @@ def test_an_image_that_the_node_cannot_run_is_a_fault_in_its_words(node, tmp_pat
 
 
 def test_a_node_that_does_not_answer_or_tell_is_neither_good_nor_bad(node):
-    node(USABLE, run="echo 'srun: error: Unable to allocate resources: busy' >&2; exit 1")
+    node(run="echo 'srun: error: Unable to allocate resources: busy' >&2; exit 1")
     with pytest.raises(SlurmError, match=r"given 10 seconds to start \(Unable to allocate resources: busy\)"):
         try_gpu("gpu")
-    node(USABLE, run="echo welcome")
+    node(run="echo welcome")
     with pytest.raises(SlurmError, match="did not tell: welcome"):
         try_gpu("gpu")
 

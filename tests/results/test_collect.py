@@ -266,20 +266,19 @@ def test_an_environment_of_two_benchmarks_keeps_the_first_and_says_so(store, put
     assert collected.problems == ("'Pong' was trained within bench and custom: the dataset holds the scores of bench only.",)
 
 
-def test_an_own_reference_equal_to_random_is_a_problem(store, put):
+@pytest.mark.parametrize(
+    ("random", "told"),
+    [
+        (-21.0, "'Pong' has the random score (Base) and the reference score (Reference) -21"),
+        (-19.25, "the reference score of 'Pong', -21, is below its random score, -19.25: normalised, the lower scores count"),
+    ],
+)
+def test_an_own_reference_that_is_no_better_than_random_is_a_problem(store, put, random, told):
     put("Pong", "ppo", 1, -21.0)
-    put("Pong", "random", 1, -21.0)
+    put("Pong", "random", 1, random)
     put("Pong", "ppo_converged", 1, -21.0)
     (problem,) = collect(store, BENCH).problems
-    assert "'Pong' has the random score (Base) and the reference score (Reference) -21" in problem
-
-
-def test_an_own_reference_below_random_is_a_problem(store, put):
-    put("Pong", "ppo", 1, -21.0)
-    put("Pong", "random", 1, -19.25)
-    put("Pong", "ppo_converged", 1, -21.0)
-    (problem,) = collect(store, BENCH).problems
-    assert "the reference score of 'Pong', -21, is below its random score, -19.25: normalised, the lower scores count" in problem
+    assert told in problem
     assert "or delete the environment's lines from the table" in problem
 
 

@@ -13,16 +13,6 @@ from rlhpc.cluster.site import read_site
 from rlhpc.errors import InputError, SlurmError
 
 ROOT = Path(__file__).parents[2]
-COMPUTES = """\
-import os
-class Sum:
-    def __add__(self, other): return self
-    def sum(self): return self
-    def item(self): return 4.0
-def ones(n, device): return Sum()
-class cuda:
-    def get_device_name(index): return "the only one that it sees" if len(os.environ["CUDA_VISIBLE_DEVICES"]) == 1 else "several"
-"""
 SMALL = ("envs=[CartPole-v1]", "algos=[ppo]", "budget.custom_timesteps=1000", "packing.trainings_per_gpu=2")
 
 
@@ -59,14 +49,14 @@ def inside(cluster, monkeypatch):
     return cluster
 
 
-def test_on_a_good_site_nothing_is_refused(cluster, tmp_path, with_cuda):
-    (with_cuda / "of_nodes" / "torch.py").write_text(COMPUTES)
+def test_on_a_good_site_nothing_is_refused(cluster, tmp_path, with_cuda, torch_of_a_gpu):
+    (with_cuda / "of_nodes" / "torch.py").write_text(torch_of_a_gpu)
     logs = tmp_path / "logs"
     found = check(cluster, "--partition=gpu", f"logs_dir={logs}", *SMALL, path=with_cuda)
     assert {finding["severity"] for finding in found.values()} <= {"good", "note", "warning"}
     in_order = ("nodes", "shared_folder", "max_array_size", "space", "files", "gpu_use")
     assert all(found[name]["severity"] == "good" for name in in_order)
-    assert found["gpu_use"]["what"].endswith("torch computes on a GPU (the only one that it sees).")
+    assert found["gpu_use"]["what"].endswith("torch computes on a GPU (GPU 0).")
     assert not logs.exists()
 
 
