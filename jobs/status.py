@@ -27,7 +27,9 @@ states:
   groups      one for each benchmark and algorithm: {benchmark, algo, counts, steps_per_second, percent, expected_end,
               at_the_latest}; of those that run: their speed together, their mean progress, the last expected end
   total       the same of all, without the names
-  nodes       one for each GPU (or the cores of a node) on which something runs: {host, gpu, jobs, n_running, steps_per_second}
+  nodes       one for each GPU (or the cores of a node) on which something runs: {host, gpu, job, n_running, steps_per_second,
+              n_cores, cores_busy_percent, gpu_load: {busy_percent, memory_gb, memory_total_gb}}; how busy: means of the
+              last minutes, of all that runs there, be it ours or not; of a GPU, as nvidia-smi tells
   trainings   one for each of grid.json: {name, state, reason, path, timesteps, percent, steps_per_second, expected_end,
               at_the_latest, job, starts_at, slow, failure, progress}; at_the_latest: a rule may end it before;
               starts_at: when Slurm expects its job to start, in local time,

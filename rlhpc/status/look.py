@@ -12,6 +12,7 @@ from rlhpc.cluster.queue import array_of
 from rlhpc.cluster.recent import RecentQueue
 from rlhpc.cluster.submission import Submission
 from rlhpc.errors import InputError
+from rlhpc.results import node_load
 from rlhpc.results.audit import launched
 from rlhpc.results.lease import EXPIRY_SECONDS
 from rlhpc.results.store import Store
@@ -54,7 +55,8 @@ class Looker:
         there = file_system_now(found, time.time())
         others = _other_launch(found, queue, there)
         statuses = (judge(facts, queue, now, there, others) for facts in found)
-        return overview(self._store.root, now, statuses, queue, grid_fault)
+        loads = node_load.read(self._store.root, since=there - EXPIRY_SECONDS)
+        return overview(self._store.root, now, statuses, queue, grid_fault, loads)
 
     def look_again(self, before: Overview) -> Overview:
         """Look once more; while the folder cannot be read, return what was seen before, with the reason."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rlhpc.results.node_load import NodeLoad
 from rlhpc.status.nodes import NodePart, nodes
 from rlhpc.status.state import Queue, State, TrainingStatus
 
@@ -88,14 +89,21 @@ class Overview:
         return [each for each in self.trainings if each.state is state]
 
 
-def overview(folder: Path, at: dt.datetime, found: Iterable[TrainingStatus], queue: Queue, grid_fault: str) -> Overview:
+def overview(  # noqa: PLR0913, PLR0917  # all that was looked at
+    folder: Path,
+    at: dt.datetime,
+    found: Iterable[TrainingStatus],
+    queue: Queue,
+    grid_fault: str,
+    loads: Sequence[NodeLoad] = (),
+) -> Overview:
     """Count the trainings of a grid, and name the slow ones."""
     trainings = tuple(_with_slow(list(found)))
     kinds: dict[tuple[str, str], list[TrainingStatus]] = defaultdict(list)
     for each in trainings:
         kinds[each.kind].append(each)
     groups = tuple(_group(*kind, members) for kind, members in sorted(kinds.items()))
-    return Overview(folder, at, trainings, groups, _group("", "", trainings), nodes(trainings), queue, grid_fault)
+    return Overview(folder, at, trainings, groups, _group("", "", trainings), nodes(trainings, loads), queue, grid_fault)
 
 
 def _group(benchmark: str, algo: str, members: Sequence[TrainingStatus]) -> Group:

@@ -163,10 +163,28 @@ def _reason(reason: str, members: Sequence[TrainingStatus]) -> str:
 
 
 def _where(part: NodePart) -> str:
-    """Say what runs on a GPU, or on the cores of a node."""
+    """Say what runs on a GPU, or on the cores of a node, and how busy these are."""
     where = f"on {part.host}, " + (f"GPU {part.gpu}" if part.gpu else "cores")
-    jobs = f" (job {', '.join(part.jobs)})" if part.jobs else ""
-    return f"{where}{jobs}: {count(part.n_running, 'training')}, {rate(part.steps_per_second)} steps/s"
+    job = f" (job {part.job})" if part.job else ""
+    told = f"{where}{job}: {count(part.n_running, 'training')}, {rate(part.steps_per_second)} steps/s"
+    if part.gpu_load:
+        told += f"; GPU {gpu_busy(part)} busy, {gpu_memory(part)}"
+    return told + (f"; {count(part.n_cores or 0, 'core')} {cores_busy(part)} busy" if part.n_cores else "")
+
+
+def gpu_busy(part: NodePart) -> str:
+    """Spell how busy a GPU is; blank where that is not known."""
+    return f"{part.gpu_load.busy_percent:.0f} %" if part.gpu_load else ""
+
+
+def gpu_memory(part: NodePart) -> str:
+    """Spell how much of a GPU's memory is used; blank where that is not known."""
+    return f"{part.gpu_load.memory_gb:.1f} of {part.gpu_load.memory_total_gb:.0f} GB" if part.gpu_load else ""
+
+
+def cores_busy(part: NodePart) -> str:
+    """Spell how busy the cores of a job are; blank where that is not known."""
+    return "" if part.cores_busy_percent is None else f"{part.cores_busy_percent:.0f} %"
 
 
 def _numbers(job: str) -> list[int]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rlhpc.status import overview, text
+from rlhpc.status.nodes import NodePart
 from rlhpc.status.overview import Overview
 from rlhpc.status.state import State, TrainingStatus
 from rlhpc.words import count
@@ -35,6 +36,7 @@ _SHORT = {State.RUNNING: "run", State.WAITING: "wait", State.STOPPED: "stop", St
 # What a narrow terminal shows last of all: what is rare stands in a section of its own, and all is in the first lines.
 _RANKS = {State.DAMAGED: 3, State.SILENT: 4, State.STOPPED: 5, State.WAITING: 8, State.RUNNING: 9, State.FAILED: 10}
 _MOST_LINES = 4  # of one row whose last cell is long
+_ALWAYS = 5  # columns of the places, whether there is anything in them or not
 
 
 @dataclass(frozen=True)
@@ -309,25 +311,38 @@ def _sections(shown: Overview, console: Console) -> Iterator[_Section]:
     rows = [[Text(_first_of(names), style=colour), Text(why)] for (why, colour), names in by_words.items()]
     yield _Section("To look at", rows, (_Column("training", least=_NAME), _Column("why", least=_WORDS)), weight=2)
     yield _groups(shown, console)
-    parts = [
-        [
-            *map(
-                Text,
-                (part.host, part.gpu or "-", ", ".join(part.jobs) or "-", str(part.n_running), text.rate(part.steps_per_second)),
-            )
-        ]
-        for part in shown.nodes
-    ]
-    columns = (
+    yield _places(shown.nodes)
+    idle = [*text.reasons(shown.of(State.WAITING)), *text.reasons(shown.of(State.STOPPED))]
+    yield _Section("Not running, and why", [[Text(line)] for line in idle], (_Column(least=_WORDS),))
+
+
+def _places(parts: Sequence[NodePart]) -> _Section:
+    """Lay out one row for each GPU, or the cores of a node: what runs there, and how busy it is where that is known."""
+    columns = [
         _Column("node", least=_NAME),
         _Column("GPU", least=3),
         _Column("job", least=_NAME, rank=1),
         _Column("trainings", "run", is_number=True),
         _Column("steps/s", is_number=True, rank=2),
-    )
-    yield _Section("Where they run", parts, columns)
-    idle = [*text.reasons(shown.of(State.WAITING)), *text.reasons(shown.of(State.STOPPED))]
-    yield _Section("Not running, and why", [[Text(line)] for line in idle], (_Column(least=_WORDS),))
+        _Column("GPU busy", is_number=True, rank=5),
+        _Column("memory", is_number=True, rank=3),
+        _Column("cores busy", "cores", is_number=True, rank=4),
+    ]
+    cells = [
+        (
+            part.host,
+            part.gpu or "-",
+            part.job or "-",
+            f"{part.n_running:,}",
+            text.rate(part.steps_per_second),
+            text.gpu_busy(part),
+            text.gpu_memory(part),
+            text.cores_busy(part),
+        )
+        for part in parts
+    ]
+    kept = [place for place in range(len(columns)) if place < _ALWAYS or any(row[place] for row in cells)]
+    return _Section("Where they run", [[Text(row[place]) for place in kept] for row in cells], [columns[place] for place in kept])
 
 
 def _first_of(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from rlhpc import container
 from rlhpc.errors import InputError
 from rlhpc.records import Training
 from rlhpc.results.store import Store
-from rlhpc.training import footprint, gpu_sharing, node, places, plan, stop
+from rlhpc.training import footprint, gpu_sharing, load_watch, node, places, plan, stop
 from rlhpc.training.estimate import Hours, prior_hours
 from rlhpc.training.outcome import Outcome
 from rlhpc.training.progress_bar import ProgressBar
@@ -98,6 +98,7 @@ def carry_out(here: plan.NodePlan, gpus: Sequence[str], store: Store, settings: 
         with (
             stop.on_signals(settings.stop_seconds) as heard,
             gpu_sharing.share(settings.mps, used, at_once, progress.tell) as sharing,
+            load_watch.watch(store.root, used),
         ):
             free = places.places(gpus, at_once, settings.affinity)
             return node.supervise(here.trainings, free, store, settings, progress, stop=heard, sharing=sharing)

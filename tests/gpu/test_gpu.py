@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -59,6 +60,25 @@ def test_twelve_trainings_packed_on_one_gpu_are_all_stored_and_say_so(tmp_path, 
     assert {(device["type"], device["name"]) for device in devices} == {("cuda", gpu)}
     assert len({device["visible_gpus"] for device in devices}) == min(torch.cuda.device_count(), 12)
     assert run("audit", store.root)
+
+
+def test_while_they_run_status_tells_how_busy_their_gpu_is(tmp_path, gpu):
+    words = (f"logs_dir={tmp_path}", "name=gpu", f"envs=[{DMC}]", "algos=[ppo]", "seeds=[1,2]", "budget.total_timesteps=1000000")
+    command = [sys.executable, "jobs/launch_training.py", "--cluster", "local", *words]
+    load, deadline = None, time.monotonic() + 120
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            while not (load and load["busy_percent"]):
+                assert time.monotonic() < deadline, "waited in vain"
+                time.sleep(1)
+                if (tmp_path / "gpu/grid.json").exists():
+                    load = next((part["gpu_load"] for part in run("status", tmp_path / "gpu")["nodes"]), None)
+        finally:
+            running.terminate()
+    assert 0 < load["busy_percent"] <= 100
+    assert load["memory_total_gb"] == pytest.approx(torch.cuda.get_device_properties(0).total_memory / 1e9, rel=0.05)
+    assert 0.4 < load["memory_gb"] < load["memory_total_gb"]
+    assert not (tmp_path / "gpu/nodes").exists()
 
 
 @pytest.fixture

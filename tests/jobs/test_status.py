@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import stat
@@ -263,11 +264,13 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert told["expected_end"] > answer["at"]
     assert told["progress"]["host"] == os.uname().nodename
     (part,) = answer["nodes"]
-    assert (part["host"], part["gpu"], part["jobs"], part["n_running"]) == (os.uname().nodename, "", [], 2)
+    assert (part["host"], part["gpu"], part["job"], part["n_running"]) == (os.uname().nodename, "", "", 2)
+    assert (part["n_cores"], part["gpu_load"]) == (len(os.sched_getaffinity(0)), None)
+    assert 0 < part["cores_busy_percent"] <= 100
     shown = run(folder).stdout
     assert "2 running: " in shown
     assert "steps/s together; the last is expected to end at " in shown
-    assert f"on {os.uname().nodename}, cores: 2 trainings, " in shown
+    assert re.search(rf"on {os.uname().nodename}, cores: 2 trainings, .* steps/s; \d+ cores? \d+ % busy\n", shown)
 
     launch.kill()
     launch.wait()

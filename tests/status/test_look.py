@@ -2,11 +2,15 @@
 
 import dataclasses
 import errno
+import os
+import time
 
 import pytest
 
 from rlhpc.cluster.recent import RecentQueue
 from rlhpc.errors import InputError
+from rlhpc.results import node_load
+from rlhpc.results.node_load import GpuLoad, NodeLoad
 from rlhpc.status.look import Looker
 
 WAITING, HELD = "bench/X-v0/ppo/1", "bench/X-v0/ppo/2"
@@ -32,6 +36,17 @@ def test_a_launch_elsewhere_is_named_as_one_that_lives_only_while_it_renews_its_
             " for the rest"
         ),
     ]
+
+
+def test_how_busy_a_node_is_is_told_while_its_supervisor_tells(looker, store, hold, make_training, make_progress):
+    hold(make_training(2), make_progress())
+    where = node_load.path(store.root, "n1", "12_3", 0)
+    node_load.write(where, NodeLoad("n1", "12_3", 16, 98.0, {"1": GpuLoad(76.0, 9.8, 85.9)}))
+    (part,) = looker.look().nodes
+    assert (part.cores_busy_percent, part.gpu_load) == (98.0, GpuLoad(76.0, 9.8, 85.9))
+    os.utime(where, (0, time.time() - 200.0))  # it was killed, or hangs
+    (part,) = looker.look().nodes
+    assert (part.cores_busy_percent, part.gpu_load) == (None, None)
 
 
 def test_while_the_folder_cannot_be_read_the_last_look_is_shown_with_the_reason(looker, store, put, make_training):

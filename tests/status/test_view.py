@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from rlhpc.results.node_load import GpuLoad, NodeLoad
+from rlhpc.status.nodes import nodes
 from rlhpc.status.overview import overview
 from rlhpc.status.state import Failure, Queue, State, TrainingStatus
+from rlhpc.status.text import describe
 from rlhpc.status.view import cells, share, shortened, terminal, view
 
 SIZES = [(200, 60), (120, 40), (80, 24), (60, 14), (40, 8)]
@@ -34,6 +37,16 @@ def make_status(make_progress, tmp_path):
 def make_overview(tmp_path, now):
     def make(*found):
         return overview(tmp_path / "mine", now, found, Queue(), "")
+
+    return make
+
+
+@pytest.fixture
+def make_load():
+    """Make the load of a node with one GPU."""
+
+    def make(host):
+        return NodeLoad(host, "12_3", 16, 98.0, {"0": GpuLoad(76.0, 9.8, 85.9)})
 
     return make
 
@@ -98,6 +111,29 @@ def test_kinds_with_something_to_look_at_stand_above_those_that_run_and_these_ab
 def test_where_they_run_is_told_for_each_gpu(busy):
     rows = [line.split() for line in painted(busy, 160, 200) if line.startswith(("n0 ", "n1 "))]
     assert rows == [["n0", "0", "12_3", "15", "150"], ["n1", "1", "12_3", "17", "170"]]
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "first"),
+    [
+        (40, "node GPU run GPU busy cores", "n0 0 15 76 % 98 %"),
+        (60, "node GPU run steps/s GPU busy memory cores", "n0 0 15 150 76 % 9.8 of 86 GB 98 %"),
+        (80, "node GPU job trainings steps/s GPU busy memory cores busy", "n0 0 12_3 15 150 76 % 9.8 of 86 GB 98 %"),
+    ],
+)
+def test_how_busy_each_gpu_and_its_cores_are_is_told_where_that_is_known(busy, make_load, width, names, first):
+    lines = painted(dataclasses.replace(busy, nodes=nodes(busy.trainings, [make_load("n0")])), width, 200)
+    (heading,) = [" ".join(line.split()) for line in lines if line.startswith("node ")]
+    assert heading == names
+    rows = [" ".join(line.split()) for line in lines if line.startswith(("n0 ", "n1 "))]
+    assert rows[0] == first
+    assert "%" not in rows[1]
+
+
+def test_how_busy_a_node_is_is_told_in_words_too(busy, make_load):
+    told = describe(dataclasses.replace(busy, nodes=nodes(busy.trainings, [make_load("n0")])))
+    assert "  - on n0, GPU 0 (job 12_3): 15 trainings, 150 steps/s; GPU 76 % busy, 9.8 of 86 GB; 16 cores 98 % busy\n" in told
+    assert "  - on n1, GPU 1 (job 12_3): 17 trainings, 170 steps/s\n" in told
 
 
 def test_what_there_is_no_room_for_is_counted(busy):
