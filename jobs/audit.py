@@ -11,7 +11,7 @@ a read-only folder, and while trainings are running.
 states:
   stored       its result verifies and belongs to its folder
   damaged      its result was cut, edited or moved, or something else lies in its place
-  failed       no result, and the last attempt failed
+  failed       no result, and the last attempt failed and was not to be followed by another
   running      no result, and a supervisor holds it, or was killed a moment ago
   stopped      no result, but a checkpoint that it will continue from
   begun        a folder with neither: it will begin anew
@@ -41,8 +41,8 @@ from typing import Any
 
 from rlhpc import command
 from rlhpc.results.audit import Audit, audit
-from rlhpc.results.missing import State
 from rlhpc.results.store import Store
+from rlhpc.results.unfinished import RecordState
 from rlhpc.words import count
 
 LINES_SHOWN = 20  # of each state
@@ -85,7 +85,7 @@ def _text(folder: Path, found: Audit) -> str:
     counts = [f"{n} {_words(state)}" for state, n in found.counts.items() if n]
     lines = [f"{folder}: {': '.join(filter(None, (count(len(found.records), 'training'), ', '.join(counts))))}"]
     lines += [found.grid_fault] if found.grid_fault else []
-    for state in [state for state in State if state is not State.STORED]:
+    for state in [state for state in RecordState if state is not RecordState.STORED]:
         lines += _listed(_words(state), [f"{each.name}: {each.reason}" for each in found.records if each.state is state])
     lines += _listed("not of the grid", [f"{each.path}: {each.reason}" for each in found.strange])
     repeated = [f"{name}: {', '.join(map(str, paths))}" for name, paths in found.repeated.items()]
@@ -102,7 +102,7 @@ def _listed(heading: str, items: Sequence[str]) -> list[str]:
     return [f"{heading}:", *(f"  - {item}" for item in [*items[:LINES_SHOWN], *more])] if items else []
 
 
-def _words(state: State) -> str:
+def _words(state: RecordState) -> str:
     return state.replace("_", " ")
 
 

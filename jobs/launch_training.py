@@ -12,11 +12,17 @@ examples:
       submit again what failed, after its cause was mended
   python jobs/launch_training.py --config configs/demo.yaml --cluster local
       train a small grid on this machine
-  python jobs/launch_training.py --cluster local name=mine envs=[CartPole-v1] algos=[ppo,dqn] seeds=[1,2]
+  python jobs/launch_training.py --cluster local name=mine 'envs=[CartPole-v1]' 'algos=[ppo,dqn]' 'seeds=[1,2]'
       any registered Gymnasium environment, with or without a benchmark
+
+Every key that key=value sets stands, commented, in configs/launch_training.yaml. Most used: name, envs, seeds, wandb.mode,
+budget.total_timesteps, hyperparameters, packing.trainings_per_gpu, slurm.partition, slurm.timeout_min, and algos, of these files
+in configs/algos or paths of your own: a2c, dqn, ppo, ppo_converged, ppo_high_lr, qr_dqn, random, recurrent_ppo, sac, td3, tqc,
+trpo. Put what has brackets in quotes, for shells read them too: 'hyperparameters={ppo: {all: {n_steps: 64}}}'
 
 Results go to <logs_dir>/<name>/trainings/. Started again, it trains only what is not stored and not in the queue, and continues
 what was stopped or killed from its last checkpoint. Ways to follow it: python jobs/status.py <logs_dir>/<name>
+The configuration is written to config.yaml there; a different one of a former launch is kept as config-1.yaml, config-2.yaml, ...
 
 On Slurm it returns when the arrays are submitted; an element that reaches its time limit or is preempted saves all trainings and
 is requeued. Here (--cluster local) it returns when all is done; on SIGTERM, SIGUSR1, SIGUSR2 or Ctrl-C every training saves and
@@ -41,16 +47,15 @@ from rlhpc import command
 from rlhpc.cluster import programs
 from rlhpc.cluster.image import Image
 from rlhpc.cluster.site import Site, read_site
-from rlhpc.config import to_yaml
 from rlhpc.container import describe as describe_image
 from rlhpc.errors import STOPPED, InputError, SlurmError
-from rlhpc.files import writable_folder, write_text
-from rlhpc.launch import slurm, text
+from rlhpc.files import writable_folder
+from rlhpc.launch import folder, slurm, text
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand, namesakes
 from rlhpc.records import Training
 from rlhpc.results import ledger, writers
-from rlhpc.results.missing import has_given_up
+from rlhpc.results.unfinished import has_given_up
 from rlhpc.training import cores, gpu_sharing, grid, local, node, outcome
 from rlhpc.training.estimate import MeasuredHours, measured_hours
 from rlhpc.words import count
@@ -62,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add_flags(built)
     built.add_argument("--cluster", choices=["auto", "slurm", "local"], default="auto", help="auto: Slurm where sbatch exists")
     built.add_argument("--only-failed", action="store_true", help="only what failed, and was given up")
+    built.add_argument("--add", action="store_true", help="train the default environments, too, in a folder of others")
     built.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     return built
 
@@ -70,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
     """Plan and launch."""
     config = read(args)
     expanded, store = expand(config), config.store
+    if not args.add:
+        folder.refuse_another_grid(config, expanded.trainings)
     found = ledger.check(store, expanded.trainings)
     ledger.refuse_changed(found, store)
     wanted = found.to_train
@@ -78,7 +86,8 @@ def main(args: argparse.Namespace) -> int:
     cluster = _cluster(args, config)
     others = set(store.read_grid()) - {training.name for training in expanded.trainings}
     facts = {"name": config.name, "results": str(store.root), "config": str(store.config), "n_others": len(others)}
-    facts |= {"cluster": cluster, "namesakes": namesakes(expanded)}
+    former = folder.former_config(config, will_replace=not args.dry_run) if others else None
+    facts |= {"former_config": str(former) if former else None, "cluster": cluster, "namesakes": namesakes(expanded)}
     launch = _Launch(args, config, expanded, found, wanted, facts)
     return _submit(launch) if cluster == "slurm" else _carry_out(launch)
 
@@ -109,24 +118,29 @@ def _carry_out(launch: _Launch) -> int:
     args, config, store = launch.args, launch.config, launch.config.store
     gpus = local.usable_gpus(config.device)
     local.refuse_missing_gpu(config.device, gpus)
-    hours = launch.hours("cuda" if gpus else "cpu")
+    device = "cuda" if gpus else "cpu"
+    hours = launch.hours(device)
     gpu_sharing.refuse(config.packing.mps, gpus)
     cores.refuse(config.packing.affinity)
     nodes = local.pack_here(launch.wanted, config.packing, gpus, hours)
     for here in nodes:
         local.refuse_memory(here, len(gpus))
-    facts = launch.facts | text.facts_of(launch.expanded, launch.found, nodes, hours)
+    facts = launch.facts | text.facts_of(launch.expanded, launch.found, nodes, hours) | {"device": device}
     if args.dry_run:
         command.answer(args, facts, text.before(facts))
         return 0
     launch.tell(facts)
     _prepare(launch)
     done = outcome.Outcome()
-    if nodes:
-        done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
-    store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
-    is_online = config.wandb.mode == "online"
     again = "" if describe_image() else shlex.join(["python", *sys.argv])  # of which the path inside is of no use outside
+    try:
+        if nodes:
+            done = local.carry_out(nodes[0], gpus, store, config.settings(local.device(config.device, gpus)))
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"start again to go on: {again}".rstrip(": "))
+        raise
+    _write_again(launch)
+    is_online = config.wandb.mode == "online"
     summary = {**facts, **outcome.describe(done), "trainings": str(store.trainings)}
     command.answer(args, summary, text.after(done, store, is_online=is_online, command=again))
     if done.stopped or done.elsewhere:
@@ -144,6 +158,7 @@ def _submit(launch: _Launch) -> int:
     asked = slurm.request(planned, config, hours)
     facts = launch.facts | text.facts_of(launch.expanded, launch.found, planned.nodes, hours)
     facts |= slurm.describe(planned, config, queued) | {"n_files": asked.n_files, "gigabytes": asked.gigabytes}
+    facts |= {"device": config.planned_device}
     if planned.nodes:
         slurm.refuse(site, asked)
     if args.dry_run and planned.nodes:
@@ -161,7 +176,7 @@ def _submit(launch: _Launch) -> int:
     for array in slurm.submit(planned, config, store, container):
         submitted.append({"job_id": array.job_id, "job_name": array.job_name, "logs": array.logs(store.root)})
         print(f"submitted job {array.job_id} ({count(len(array.elements), 'element')})", flush=True)
-    store.write_grid(launch.expanded.trainings)  # once more: a launch that began at the same moment may have left them out
+    _write_again(launch)
     command.answer(args, {**facts, "submitted": submitted}, text.submitted(submitted, store))
     return 0
 
@@ -176,9 +191,9 @@ def _refuse_unusable(launch: _Launch, site: Site) -> Image | None:
         for warning in slurm.refuse_unshared(store, launch.config, site, container):
             print(f"warning: {warning}", file=sys.stderr)
     except InputError:
-        for folder in (store.trainings, store.root):
+        for made in (store.trainings, store.root):
             with contextlib.suppress(OSError):  # it is not empty: of an earlier launch
-                folder.rmdir()
+                made.rmdir()
         raise
     return container
 
@@ -212,7 +227,9 @@ def _prepare(launch: _Launch) -> None:
     writable_folder(store.trainings)
     if doubt := writers.warning(store.trainings):
         print(f"warning: {doubt}", file=sys.stderr)
-    print(write_text(store.config, to_yaml(launch.config)))
+    if former := folder.write_config(launch.config):
+        print(f"the configuration of a former launch is kept as {former}")
+    print(store.config)
     if kept := store.set_aside_grid():
         print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)
     print(store.write_grid(launch.expanded.trainings))
@@ -221,6 +238,12 @@ def _prepare(launch: _Launch) -> None:
             print(f"the damaged result was kept as {moved}", file=sys.stderr)
     for training in launch.found.stored:
         node.tidy(store, training)
+
+
+def _write_again(launch: _Launch) -> None:
+    """Write down once more what another launch, which began at the same moment, may have replaced by its own."""
+    launch.config.store.write_grid(launch.expanded.trainings)
+    folder.keep_config(launch.config)
 
 
 def _cluster(args: argparse.Namespace, config: LaunchConfig) -> str:

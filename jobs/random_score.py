@@ -8,6 +8,9 @@ examples:
 
 Takes any registered Gymnasium environment; trials are played side by side, one on each core. The same seed gives the same
 score. Writes nothing. In a grid `random` is an algorithm like any other, and jobs/collect_scores.py uses its results.
+
+exit codes: 0 played, 1 an environment failed, or gave a score that is not finite, 2 the command line is wrong, or an environment
+is unknown or cannot be made
 """
 
 from __future__ import annotations

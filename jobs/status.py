@@ -56,7 +56,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rlhpc import command
-from rlhpc.cluster.recent import RecentQueue, cache_folder
+from rlhpc.cluster.recent import RecentQueue
+from rlhpc.files import user_cache
 from rlhpc.results.store import Store
 from rlhpc.status.look import Looker
 from rlhpc.status.overview import Group, Overview
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Look and tell, once or again and again."""
-    looker = Looker(Store(args.folder), RecentQueue(cache_folder()))
+    looker = Looker(Store(args.folder), RecentQueue(user_cache()))
     try:
         shown = looker.look()
         if not args.watch:

@@ -56,7 +56,7 @@ from rlhpc.results.store import Store
 from rlhpc.results.wandb_lease import SendingLease
 from rlhpc.results.wandb_links import Links, fill_in, read_links
 from rlhpc.results.wandb_program import Ending, Program
-from rlhpc.results.wandb_report import Report, data_of, describe, look
+from rlhpc.results.wandb_report import SyncReport, data_of, describe, look
 from rlhpc.results.wandb_runs import OfflineRun, offline_runs
 from rlhpc.results.wandb_sync import Sending
 from rlhpc.results.wrong_folder import refuse_without_trainings
@@ -86,7 +86,7 @@ def main(args: argparse.Namespace) -> int:
     return 1 if report.fault or report.of(Ending.FAILED) else 0
 
 
-def _sent(args: argparse.Namespace, store: Store, runs: tuple[OfflineRun, ...]) -> Report:
+def _sent(args: argparse.Namespace, store: Store, runs: tuple[OfflineRun, ...]) -> SyncReport:
     """Send what is to be sent, as the only start that does, and fill in the links."""
     writable_folder(store.root)
     command.end_as_on_interrupt()  # a part that is cut off would be sent twice, and the lease would be left
@@ -107,7 +107,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _send(args: argparse.Namespace, links: Links, report: Report, lease: SendingLease) -> None:
+def _send(args: argparse.Namespace, links: Links, report: SyncReport, lease: SendingLease) -> None:
     """Send, with a bar on a terminal."""
     program = Program()
     _say(program.ask())
@@ -118,7 +118,7 @@ def _send(args: argparse.Namespace, links: Links, report: Report, lease: Sending
     report.unreadable += report.of(Ending.UNREADABLE)
 
 
-def _fill_in(store: Store, links: Links, report: Report) -> None:
+def _fill_in(store: Store, links: Links, report: SyncReport) -> None:
     """Fill in the links of scores.csv, where there is one."""
     report.has_scores = store.scores.exists()
     if report.has_scores:

@@ -10,8 +10,11 @@ examples:
       any environment and algorithm: what cannot be continued exactly is found here, before a long training relies on it
 
 Every attempt is a process of its own, killed with SIGKILL and continued from its last checkpoint. Compared are the parameters of
-the policy, the scores of the evaluation and the learning curve. Prints "identical" and ends with 0; or the first difference, and
-where both results are kept, and ends with 1.
+the policy, the scores of the evaluation and the learning curve. Prints "identical"; or the first difference, and where both
+results are kept.
+
+exit codes: 0 identical, 1 different, or the training failed or cannot be saved, 2 the command line or a hyperparameter is wrong,
+or the training is too short for its kills
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -25,8 +26,10 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 COMMAND_LINE = "command line"
 # Type -> what is wanted, one and many.
 _WANTED = {int: ("a whole number", "whole numbers"), float: ("a number", "numbers"), str: ("a text", "texts")}
-# Word in a key's name -> what is written there, where somebody has written 2h or 8GB.
+_KEY = re.compile(r"[\w./-]+=")  # how the next value of a command line begins
+_GLUED = re.compile(r":\S")  # in a key: a colon that YAML takes for a letter of it
 _ALIKE = 0.7  # of difflib: from here on a key elsewhere may have been meant
+# Word in a key's name -> what is written there, where somebody has written 2h or 8GB.
 _UNITS = {
     "min": "minutes, such as 120",
     "minutes": "minutes, such as 10",
@@ -157,17 +160,57 @@ def _sources(files: Sequence[Path], overrides: Sequence[str], faults: list[str])
             yield str(file), OmegaConf.to_container(_parse(file))  # type: ignore[misc]  # a mapping, by _parse
         except ConfigError as error:
             faults.append(str(error) if os.path.lexists(file) else f"{error}{_meant(file)}")
-    for override in overrides:
-        key, equals, _ = override.partition("=")
+    for override, n_words in _rejoined(overrides):
+        key, equals, value = override.partition("=")
         if not (key and equals):
             faults.append(f"{COMMAND_LINE}: '{override}' is not of the form key=value.")
+            continue
+        if n_words > 1:
+            faults.append(f"{COMMAND_LINE}: the shell split this into {n_words} words; put it in quotes: {shlex.quote(override)}")
             continue
         try:
             parsed = OmegaConf.from_dotlist([override])
         except (yaml.YAMLError, OmegaConfBaseException):
-            faults.append(f"{COMMAND_LINE}: the value of '{override}' is not YAML; write lists as {key}=[a,b].")
+            faults.append(f"{COMMAND_LINE}: the value of '{override}' is not YAML; {_spelling(key, value)}.")
             continue
-        yield COMMAND_LINE, OmegaConf.to_container(parsed, resolve=False)  # type: ignore[misc]  # a mapping, by from_dotlist
+        values: dict[str, Any] = OmegaConf.to_container(parsed, resolve=False)  # type: ignore[assignment]  # a mapping
+        if glued := ", ".join(f"'{path[-1]}'" for path, given in _leaves(values) if given is None and _GLUED.search(path[-1])):
+            faults.append(
+                f"{COMMAND_LINE}: {key}: YAML takes {glued} for one key; write {{key: value}}, a space behind each colon."
+            )
+            continue
+        yield COMMAND_LINE, values
+
+
+def _rejoined(words: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield each ``key=value``, put together again where a shell has split it at blanks in its brackets; and of how many words.
+
+    Where brackets do not close before the next ``key=``, or at all, words stay as they are: a bracket is missing, not a quote.
+    """
+    place = 0
+    while place < len(words):
+        end = place + 1
+        while end < len(words) and _n_open(words[place:end]) > 0 and not _KEY.match(words[end]):
+            end += 1
+        if _n_open(words[place:end]) > 0 or "=" not in words[place]:
+            end = place + 1
+        yield " ".join(words[place:end]), end - place
+        place = end
+
+
+def _n_open(words: Sequence[str]) -> int:
+    """Count the brackets that do not close."""
+    text = " ".join(words)
+    return sum(map(text.count, "[{")) - sum(map(text.count, "]}"))
+
+
+def _spelling(key: str, value: str) -> str:
+    """Say how to write what YAML does not understand."""
+    if value.startswith("{"):
+        return f"quote it and write '{key}={{key: value}}', with a space behind each colon"
+    if value.startswith("[") or "," in value:
+        return f"write lists as '{key}=[a,b]'"
+    return f"write a text of such characters in two pairs of quotes, '{key}=\"...\"'"
 
 
 def _meant(file: Path) -> str:

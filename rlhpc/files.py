@@ -82,6 +82,14 @@ def write_text(path: Path, text: str, *, exclusive: bool = False, durable: bool 
     return path
 
 
+def user_cache() -> Path | None:
+    """Return the folder for what this user may lose; None where no home is known. ``XDG_CACHE_HOME`` chooses another."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    with contextlib.suppress(RuntimeError):  # no home is known
+        return (given if given.is_absolute() else Path.home() / ".cache") / "rlhpc"  # a relative one is to be ignored, by XDG
+    return None
+
+
 def write_json(path: Path, value: Any, *, exclusive: bool = False, durable: bool = True) -> Path:
     """Write a value as readable JSON, atomically; NaN and infinity are refused.
 

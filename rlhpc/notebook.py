@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-from rlhpc.errors import DamagedResultError, InputError
+from rlhpc.errors import DamagedResultError, InputError, nearest
 from rlhpc.records import Result
 from rlhpc.report.prediction import Prediction, Scores, predict_benchmark
 from rlhpc.report.search_input import search_input
@@ -15,6 +16,8 @@ from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.search import Ranked, Settings, make_ranking, search
 from rlhpc.search.predictor_file import FILE_NAME, read_predictor
 from rlhpc.threads import usual_threads
+
+_SETTINGS = [field.name for field in dataclasses.fields(Settings) if field.name != "subset_size"]
 
 __all__ = ["Prediction", "Ranked", "Result", "predict", "read_results", "search_table"]
 
@@ -67,10 +70,12 @@ def search_table(table: str | Path, subset_size: int, *, n_threads: int | None =
     DatasetError
         If the table cannot be searched, with every reason.
     InputError
-        If the settings do not fit it.
+        If there is no such setting, or they do not fit the table.
     """
     if n_threads is not None and n_threads < 1:
         raise InputError(f"n_threads = {n_threads} is too small: give at least 1, or None.")
+    if unknown := [name for name in settings if name not in _SETTINGS]:
+        raise InputError(*(f"'{name}' is no setting of a search. {nearest(name, _SETTINGS)}" for name in unknown))
     path = Path(table)
     problem = search_input(path, read_table(path)).problem
     chosen = Settings(subset_size, **settings)

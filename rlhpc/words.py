@@ -8,8 +8,8 @@ _DIGITS_BELOW = 10  # of a unit, one decimal is told
 
 
 def count(n: int, noun: str) -> str:
-    """Spell a number of things: 1 result, 2 results."""
-    return f"{n} {noun}{'s' * (n != 1)}"
+    """Spell a number of things: 1 result, 2,000 results."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 import dataclasses
 import importlib.util
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,13 +141,43 @@ def test_values_of_the_command_line_are_yaml(override, expected):
         ("minutes=1e6", ["minutes = 1000000.0", "Write whole numbers as 1_000_000."]),
         ("name", ["'name' is not of the form key=value."]),
         ("=x", ["'=x' is not of the form key=value."]),
-        ("steps=[1", ["'steps=[1' is not YAML", "steps=[a,b]"]),
+        ("steps=[1", ["'steps=[1' is not YAML", "write lists as 'steps=[a,b]'."]),
+        ("name=@a, b", ["'name=@a, b' is not YAML", "write lists as 'name=[a,b]'."]),
+        ("notes={a:{b:{c:1}}}", ["is not YAML; quote it and write 'notes={key: value}', with a space behind each colon."]),
+        ("notes={a: {b:1, c:2}}", ["notes: YAML takes 'b:1', 'c:2' for one key; write {key: value}, a space behind each colon."]),
+        ("name=@x", ["""'name=@x' is not YAML; write a text of such characters in two pairs of quotes, 'name="..."'."""]),
     ],
 )
 def test_a_wrong_value_of_the_command_line_is_named_with_what_is_allowed(override, parts):
     (fault,) = faults(overrides=[override])
     assert fault.startswith("command line: ")
     assert all(part in fault for part in parts), fault
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "notes={a: {b: {c: 2, d: [1, 2]}}}",
+        "steps=[mix, bake]",
+        'steps=[it\'s, "b"]',
+    ],
+)
+def test_a_value_that_the_shell_has_split_is_told_once_with_what_to_type_instead(command):
+    """The words before and behind it are read as ever."""
+    (split, wrong) = faults(overrides=["name=x", *command.split(), "salt=much"])
+    assert split.startswith(f"command line: the shell split this into {len(command.split())} words; put it in quotes: ")
+    assert shlex.split(split.partition("in quotes: ")[2]) == [command]
+    assert wrong.startswith("command line: salt = 'much'")
+
+
+def test_where_a_bracket_is_missing_no_quotes_are_asked_for_and_the_next_value_is_read_on_its_own():
+    told = faults(overrides=["steps=[mix", "salt=much", "notes={a: 1", "more"])
+    assert [fault.partition(";")[0] for fault in told] == [
+        "command line: the value of 'steps=[mix' is not YAML",
+        "command line: salt = 'much' must be a number.",
+        "command line: the value of 'notes={a: 1' is not YAML",
+        "command line: 'more' is not of the form key=value.",
+    ]
 
 
 @pytest.mark.parametrize("override", ["steps={a: b}", "notes=[1]", "counts.0=7"])

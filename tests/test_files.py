@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from rlhpc import files
 from rlhpc.errors import InputError, StorageError
-from rlhpc.files import atomic_write, canonical_json, digest, file_digest, try_writing, writable_folder, write_json, write_text
+from rlhpc.files import (
+    atomic_write,
+    canonical_json,
+    digest,
+    file_digest,
+    try_writing,
+    user_cache,
+    writable_folder,
+    write_json,
+    write_text,
+)
 
 PROC = Path("/proc/self")  # not even root can write here
 WRITERS = {"text": lambda path, **how: write_text(path, "new", **how), "json": lambda path, **how: write_json(path, "new", **how)}
@@ -202,3 +212,10 @@ def test_what_need_not_be_durable_waits_for_no_disk_and_is_whole_all_the_same(tm
     write_json(tmp_path / "file", [2])
     assert len(synced) == 2  # the file, and the folder that names it
     assert names(tmp_path) == ["file"]
+
+
+def test_what_may_be_lost_is_kept_where_the_user_keeps_such_things(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value, expected in (("/x", "/x/rlhpc"), ("", f"{tmp_path}/.cache/rlhpc"), ("relative", f"{tmp_path}/.cache/rlhpc")):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert str(user_cache()) == expected

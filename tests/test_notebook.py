@@ -70,6 +70,9 @@ def test_what_cannot_be_searched_is_told(searched, tmp_path):
         search_table(tmp_path / "none.csv", 2)
     with pytest.raises(InputError, match="n_threads = 0 is too small"):
         search_table(searched / "table.csv", 2, n_threads=0)
+    with pytest.raises(InputError, match=r"'intercept' is no setting of a search\. Did you mean 'fit_intercept'") as caught:
+        search_table(searched / "table.csv", 2, intercept=True, folds=3)
+    assert len(caught.value.faults) == 2
 
 
 def test_a_prediction_is_the_jobs(searched, root):

@@ -101,7 +101,7 @@ def test_the_python_of_the_readme_runs(root, readme, tmp_path):
         subprocess.run([sys.executable, *map(str, job)], cwd=root, check=True, capture_output=True)
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Prediction(subset=")
+    assert done.stdout.startswith("Bounded(value=")
 
 
 def test_the_tree_names_every_file_of_the_house_and_no_other(root, readme):

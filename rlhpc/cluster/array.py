@@ -22,6 +22,7 @@ from rlhpc.cluster.programs import SETTINGS, outside_of_jobs
 from rlhpc.cluster.queue import array_of
 from rlhpc.cluster.submission import Submission
 from rlhpc.errors import SlurmError
+from rlhpc.words import count
 
 LONGEST_DEFAULT_MINUTES = 24 * 60  # where neither the user nor the partition says less; longer jobs wait longer
 # What a supervisor takes beyond `stop_seconds` until all its processes are gone, and Slurm's own unpunctuality.
@@ -236,7 +237,7 @@ def submit(
             error.add_note(f"scancel --name={begun.job_name}")
             raise
         except (FailedJobError, FailedSubmissionError) as error:  # submitit prints sbatch's words, too: once is enough
-            what = f"the array of {len(shares)} element{'s' * (len(shares) != 1)}"
+            what = f"the array of {count(len(shares), 'element')}"
             if isinstance(error, FailedSubmissionError) or "timed out" in str(error):  # it may have taken it
                 raise SlurmError(f"sbatch did not say whether it took {what}: {_words_of(error)} {_LOOK_AGAIN}") from error
             submission.remove(root, begun)

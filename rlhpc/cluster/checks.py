@@ -31,8 +31,8 @@ class Request:
     n_elements : int
     gpus_per_node, cpus_per_node : int
         Of each element, which is one node.
-    memory_gb : float or None
-        Of each; None: none is asked for.
+    memory_gb : float
+        Of each.
     timeout_min : int
     checkpoint_minutes : float
     signal_seconds : float
@@ -61,7 +61,7 @@ class Request:
     n_elements: int
     gpus_per_node: int
     cpus_per_node: int
-    memory_gb: float | None
+    memory_gb: float
     timeout_min: int
     checkpoint_minutes: float
     signal_seconds: float
@@ -148,7 +148,7 @@ def _of_nodes(site: Site, partition: Partition, request: Request) -> Iterator[Fi
     ):
         yield _refuse(
             "time_limit",
-            f"The time limit of {count(request.timeout_min, 'minute')} is longer than the {partition.max_minutes} that the"
+            f"The time limit of {count(request.timeout_min, 'minute')} is longer than the {partition.max_minutes:,} that the"
             f" partition '{partition.name}' takes.",
             f"Set slurm.timeout_min={partition.max_minutes}: what is not done by then is saved, requeued and continued.",
         )
@@ -200,7 +200,7 @@ def _lacking_gres(site: Site, partition: Partition, nodes: Sequence[Node], reque
 def _lacking_size(partition: Partition, nodes: Sequence[Node], request: Request) -> Iterator[Finding]:
     """Yield what cores and memory none of the nodes has beside its GPUs."""
     cpus = 0 if request.has_options & _CPU_OPTIONS else request.cpus_per_node
-    memory = 0.0 if request.has_options & MEMORY_OPTIONS else (request.memory_gb or 0.0)
+    memory = 0.0 if request.has_options & MEMORY_OPTIONS else request.memory_gb
     beside = f" with {' and '.join(map(_counted, request.wanted_gres()))}" if request.wanted_gres() else ""
     cores_of, memory_of = _capped(partition, "MaxCPUsPerNode", _cores), _capped(partition, "MaxMemPerNode", _megabytes)
     most_cpus, most_memory = max(map(cores_of, nodes)), max(map(memory_of, nodes)) / _MB_PER_GB
@@ -235,7 +235,7 @@ def _by_itself(request: Request) -> list[Finding]:
 
 def _of_buffers(request: Request) -> Iterator[Finding]:
     """Yield that replay buffers will not fit into the memory that is asked for: trainings would be killed as they fill."""
-    if request.memory_gb is None or request.has_options & MEMORY_OPTIONS:
+    if request.has_options & MEMORY_OPTIONS:
         return
     wanted = request.buffers_gb + request.at_once * _BESIDE_BUFFERS_GB
     if request.buffers_gb and wanted > request.memory_gb:
@@ -244,7 +244,7 @@ def _of_buffers(request: Request) -> Iterator[Finding]:
             f"An element carries out {count(request.at_once, 'training')} at once, which take about {wanted:.1f} GB of memory,"
             f" {request.buffers_gb:.1f} of them in replay buffers once full; {request.memory_gb:g} GB are asked for.",
             f"Set slurm.memory_gb_per_training={math.ceil(10 * wanted / request.at_once) / 10:g}, or take smaller buffers"
-            " (hyperparameters={dqn: {all: {buffer_size: 10_000}}}).",
+            " ('hyperparameters={dqn: {all: {buffer_size: 10_000}}}').",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rlhpc.cluster.checks import MEMORY_OPTIONS, Request, fitting_nodes, named_partitions
+from rlhpc.cluster.checks import Request, fitting_nodes, named_partitions
 from rlhpc.cluster.finding import Finding, Severity
 from rlhpc.cluster.site import GPU, Partition, Site
 from rlhpc.words import count, duration
@@ -89,7 +89,7 @@ def _of_time(partition: Partition, request: Request) -> Iterator[Finding]:
         "time_limit_reached",
         Severity.NOTE,
         f"The longest element is estimated to take {duration(60 * longest)} and its time limit is {duration(60 * limit)}: it will"
-        f" be saved, requeued and continued {n_times} time{'' if n_times == 1 else 's'}.",
+        f" be saved, requeued and continued {count(n_times, 'time')}.",
         f"A longer slurm.timeout_min is possible (limit of '{partition.name}': {longest_allowed})." if more else "",
     )
 
@@ -166,14 +166,6 @@ def _of_memory(site: Site, partition: Partition, request: Request) -> Iterator[F
             f"Slurm does not share out memory here (SelectTypeParameters={parameters or 'none'}): other jobs on a node may"
             " use up what an element needs.",
             "Take whole nodes (slurm.options.exclusive=true), or watch for trainings that run out of memory.",
-        )
-    elif request.memory_gb is None and not request.has_options & MEMORY_OPTIONS:
-        default = partition.fields.get("DefMemPerCPU") or partition.fields.get("DefMemPerNode") or "a whole node's"
-        yield Finding(
-            "memory",
-            Severity.WARNING,
-            f"No memory is asked for, and the site gives {default} MB by default (DefMemPerCPU, DefMemPerNode).",
-            "Set slurm.memory_gb_per_training.",
         )
     threaded = any(node.threads_per_core > 1 for node in fitting_nodes(site, partition, request))
     if threaded and "CR_CORE" in parameters and "cpus-per-task" not in request.has_options:

@@ -144,11 +144,3 @@ def _is_locked(descriptor: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def cache_folder() -> Path | None:
-    """Return where this user's answers are kept; None where there is no such place."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    with contextlib.suppress(RuntimeError):  # no home is known
-        return (given if given.is_absolute() else Path.home() / ".cache") / "rlhpc"  # a relative one is to be ignored, by XDG
-    return None

@@ -82,7 +82,7 @@ class Shards:
 
 
 @dataclass(frozen=True)
-class Taken:
+class SubmittedJobs:
     """What Slurm has taken.
 
     Attributes
@@ -96,7 +96,7 @@ class Taken:
     merge_id: str
 
 
-def submit(shards: Shards) -> Taken:
+def submit(shards: Shards) -> SubmittedJobs:
     """Submit the array of what is missing, and the merge; both or none.
 
     Raises
@@ -110,7 +110,7 @@ def submit(shards: Shards) -> Taken:
     with outside_of_jobs():
         array_id = _submit_array(shards) if shards.missing else None
         with _cancelled_on_failure(array_id):
-            return Taken(array_id, _sbatch(merge_command(shards, array_id, os.environ), environment(shards, _MERGE)))
+            return SubmittedJobs(array_id, _sbatch(merge_command(shards, array_id, os.environ), environment(shards, _MERGE)))
 
 
 def array_command(shards: Shards, environ: Mapping[str, str]) -> list[str]:
@@ -158,7 +158,7 @@ def environment(shards: Shards, phase: str) -> dict[str, str]:
     }
 
 
-def describe(shards: Shards, taken: Taken) -> str:
+def describe(shards: Shards, taken: SubmittedJobs) -> str:
     """Say which jobs there are, what they do, and where they print."""
     merge = f"Merge job {taken.merge_id} does the rest; it prints to {shards.merge_log(taken.merge_id)}"
     if taken.array_id is None:

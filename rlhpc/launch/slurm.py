@@ -20,8 +20,8 @@ from rlhpc.errors import InputError, RlhpcError
 from rlhpc.launch.assignment import Assignment
 from rlhpc.launch.config import LaunchConfig
 from rlhpc.records import Training
-from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import Store
+from rlhpc.results.unfinished import has_given_up
 from rlhpc.training import footprint
 from rlhpc.training.estimate import Hours
 from rlhpc.training.plan import TRAININGS_PER_GPU, NodePlan, makespan, pack_array

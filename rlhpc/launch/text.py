@@ -14,7 +14,7 @@ from rlhpc.config import CONFIGS
 from rlhpc.errors import DamagedResultError
 from rlhpc.records import Training
 from rlhpc.results.ledger import Ledger
-from rlhpc.results.store import ATTEMPTS, Store
+from rlhpc.results.store import ATTEMPTS, CHECKPOINT, Store
 from rlhpc.training import plan
 from rlhpc.training.algos import RANDOM
 from rlhpc.training.estimate import MeasuredHours, Source
@@ -58,7 +58,12 @@ def _estimates(trainings: Sequence[Training], hours: MeasuredHours) -> list[dict
     for training in trainings:
         found[hours.source(training)].append(training)
     return [
-        {"source": source.value, "n": len(each), "algos": sorted({training.algo for training in each})}
+        {
+            "source": source.value,
+            "n": len(each),
+            "algos": sorted({training.algo for training in each}),
+            "env_ids": sorted({training.env_id for training in each}),
+        }
         for source, each in found.items()
         if each
     ]
@@ -70,9 +75,10 @@ def before(facts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : mapping
-        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``config`` (of its last launch), ``n_others``
-        (trainings there that the grid does not name), ``namesakes`` (from `rlhpc.launch.expansion`), ``cluster``; for Slurm
-        also those of `rlhpc.launch.slurm.describe`.
+        From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``n_others`` (trainings there that the grid does
+        not name), ``former_config`` (of a launch that named some of them; None if there is none), ``namesakes`` (from
+        `rlhpc.launch.expansion`), ``cluster``, ``device`` (``cuda`` or ``cpu``); for Slurm also those of
+        `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [f"  {kind['n']:4d}  {kind['benchmark']:12} {kind['algo']:16} {_length(kind)}" for kind in facts["kinds"]]
@@ -90,10 +96,9 @@ def before(facts: Mapping[str, Any]) -> str:
     ]
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
     if facts["n_others"]:
-        lines += [
-            f"{facts['results']} also holds {count(facts['n_others'], 'training')} of other launches, not named by this grid.",
-            f"The last of those launches again: {job('launch_training', '--config', facts['config'])}",
-        ]
+        lines.append(f"{facts['results']} also holds {count(facts['n_others'], 'training')} of other launches.")
+        if former := facts["former_config"]:
+            lines.append(f"To launch some of them again: {job('launch_training', '--config', former)}")
     queued = f"{facts['n_in_queue']} wait or run in the queue; " if facts.get("n_in_queue") else ""
     lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {queued}{facts['n_to_train']} to train.")
     if facts.get("n_ending"):
@@ -107,6 +112,8 @@ def before(facts: Mapping[str, Any]) -> str:
         (least,) = facts["least_wall_hours"].values()
         length = f"about {_bounded(facts['estimated_hours'], least)}"
         lines += [f"On this machine, {at_once} at a time, the long ones first; {length}.", _sources(facts["estimates"])]
+        if facts["device"] == "cpu" and _is_of_an_a100(facts):
+            lines.append("This machine has no GPU to train on, and may take much longer than an A100.")
     return "\n".join(lines)
 
 
@@ -148,10 +155,31 @@ _BY = {
 }
 
 
+_OF_AN_A100 = (Source.PRIOR, Source.AS_PPO)
+_SHOWN = 2  # environments that are named
+
+
 def _sources(estimates: Sequence[Mapping[str, Any]]) -> str:
-    """Say where the estimates come from."""
-    words = [f"{count(each['n'], 'training')} ({', '.join(each['algos'])}) {_BY[Source(each['source'])]}" for each in estimates]
+    """Say where the estimates come from; with the environments, where an algorithm alone does not tell that."""
+    told: set[str] = set()
+    words = []
+    for each in estimates:
+        where = f" in {first_ones(each['env_ids'])}" if told & set(each["algos"]) else ""
+        words.append(f"{count(each['n'], 'training')} ({', '.join(each['algos'])}{where}) {_BY[Source(each['source'])]}")
+        told |= set(each["algos"])
     return f"Times are estimates: {'; '.join(words)}."
+
+
+def _is_of_an_a100(facts: Mapping[str, Any]) -> bool:
+    """Tell whether any estimate is a GPU's; that of the random agent, which does not learn, is a core's."""
+    learning = {kind["algo"] for kind in facts["kinds"] if not kind["n_random_episodes"]}
+    return any(Source(each["source"]) in _OF_AN_A100 and learning & set(each["algos"]) for each in facts["estimates"])
+
+
+def first_ones(env_ids: Sequence[str]) -> str:
+    """Name the first of some environments, and count the others."""
+    rest = f" and {len(env_ids) - _SHOWN} more" if len(env_ids) > _SHOWN else ""
+    return f"{', '.join(env_ids[:_SHOWN])}{rest}"
 
 
 def submitted(arrays: Sequence[Mapping[str, str]], store: Store) -> str:
@@ -211,9 +239,12 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False, command: s
             f" {job('sync_wandb', store.root)}"
         )
     if outcome.stopped:
-        n_begun = sum(store.folder(training).is_dir() for training in outcome.stopped)
-        not_begun = f", {len(outcome.stopped) - n_begun} not begun" if n_begun < len(outcome.stopped) else ""
-        lines.append(f"{n_begun} stopped{not_begun}: start again, and each goes on from its checkpoint, if it has one.")
+        folders = [store.folder(training) for training in outcome.stopped]
+        n_begun = sum(folder.is_dir() for folder in folders)
+        counts = {"stopped": n_begun, "not begun": len(folders) - n_begun}
+        is_saved = any(True for folder in folders for _ in folder.glob(f"{CHECKPOINT}*"))
+        how = "start again, and each goes on from its checkpoint, if it has one" if is_saved else "start again to go on"
+        lines.append(f"{', '.join(f'{n:,} {state}' for state, n in counts.items() if n)}: {how}.")
         lines += [f"  {command}"] if command else []
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlhpc.results.audit import launched
-from rlhpc.results.missing import State, how_far
 from rlhpc.results.store import RESULT, Store
 from rlhpc.results.table import read_csv
+from rlhpc.results.unfinished import RecordState, how_far
 
 Cell = tuple[str, str]  # env_id, algo
 
@@ -58,14 +59,28 @@ def read_completeness(path: Path) -> Completeness | None:
     trainings, _ = launched(store)  # what is wrong with the record is for audit.py to tell
     if not trainings:
         return None
-    columns = ("benchmark", "env_id", "algo", "seed")
-    in_table = {"/".join(row.cells.get(column, "") for column in columns) for row in read_csv(path).rows}
-    scored = Counter((training.env_id, training.algo) for training in trainings if training.name in in_table)
+    in_table = _in_table(path)
+    has_score = {
+        training.name
+        for training in trainings
+        for benchmark in (training.benchmark, "")
+        if (benchmark, training.env_id, training.algo, str(training.seed)) in in_table
+    }
+    scored = Counter((training.env_id, training.algo) for training in trainings if training.name in has_score)
     cells = Counter((training.env_id, training.algo) for training in trainings)
-    lacking = tuple((training.name, _state(store.folder(training))) for training in trainings if training.name not in in_table)
+    lacking = tuple((training.name, _state(store.folder(training))) for training in trainings if training.name not in has_score)
     env_ids = tuple(dict.fromkeys(training.env_id for training in sorted(trainings, key=lambda training: training.key)))
     algos = tuple(sorted({training.algo for training in trainings}))
     return Completeness(env_ids, algos, dict(cells), dict(scored), lacking)
+
+
+def _in_table(path: Path) -> set[tuple[str, ...]]:
+    """Return benchmark, environment, algorithm and seed of every row with a score; blank where the table does not say them."""
+    table = read_csv(path)
+    columns = ("benchmark", "env_id", "algo", "seed")
+    return {
+        tuple(row.cells.get(column, "") for column in columns) for row in table.rows if math.isfinite(table.number(row, "score"))
+    }
 
 
 def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -79,7 +94,7 @@ def by_state(lacking: Iterable[tuple[str, str]]) -> dict[str, int]:
 def _state(folder: Path) -> str:
     """Say how far a training without a score is."""
     if not folder.is_dir():
-        return State.NEVER_BEGUN.replace("_", " ")
+        return RecordState.NEVER_BEGUN.replace("_", " ")
     if (folder / RESULT).exists():
         return "not collected: its result came later, or is damaged"
     state, reason = how_far(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rlhpc.errors import DatasetError
+from rlhpc.results.dataset import read_score
+from rlhpc.results.learning_curve import read_learning_curve
 from rlhpc.results.normalise import normalise
+from rlhpc.results.scores import Cell, mixed_cells
 from rlhpc.results.store import LEARNING_CURVE
 from rlhpc.results.table import read_csv
 from rlhpc.search.problem import Problem
@@ -37,6 +41,8 @@ class LearningCurves:
         Behind all of them.
     n_parts : int
         The most parts in which episodes of one training ended.
+    not_averaged : tuple of str
+        Algorithms without a curve here, because their trainings differ in budget or hyperparameters.
     """
 
     env_id: str
@@ -44,6 +50,7 @@ class LearningCurves:
     scores: dict[str, Floats]
     n_trainings: int
     n_parts: int
+    not_averaged: tuple[str, ...] = ()
 
     @property
     def has_lines(self) -> bool:
@@ -66,36 +73,39 @@ def read_learning_curves(path: Path, problem: Problem, subset: Sequence[int]) ->
     Returns
     -------
     tuple of LearningCurves
-        Of those environments of which there are any. A curve that cannot be read is left out.
+        Of those environments of which there are any, or would be if trainings did not differ. A curve that cannot be read is left
+        out.
     """
-    folders: dict[tuple[str, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for cells in (row.cells for row in read_csv(path).rows):
-        if cells.get("folder"):
-            folders[cells.get("benchmark", ""), cells["env_id"]][cells["algo"]].append(path.parent / cells["folder"])
+    table = read_csv(path)
+    folders: dict[Cell, list[Path]] = defaultdict(list)
+    scores = []
+    for row in table.rows:
+        if folder := row.cells.get("folder"):
+            scores.append(read_score(table, row))
+            folders[scores[-1].cell].append(path.parent / folder)
+    mixed = mixed_cells(scores)
     found = []
     for column in dict.fromkeys(int(problem.full[env]) for env in subset):
-        by_algo = folders[problem.benchmarks[column], problem.env_ids[column]]
-        curves = {algo: list(_read_all(by_algo[algo])) for algo in problem.algos if algo in by_algo}
-        if any(curves.values()):
-            found.append(_average(problem, column, {algo: each for algo, each in curves.items() if each}))
+        cells = {algo: (problem.benchmarks[column], problem.env_ids[column], algo) for algo in problem.algos}
+        not_averaged = tuple(algo for algo, cell in cells.items() if cell in mixed)
+        curves = {algo: list(_read_all(folders[cell])) for algo, cell in cells.items() if cell in folders and cell not in mixed}
+        if any(curves.values()) or not_averaged:
+            found.append(_average(problem, column, {algo: each for algo, each in curves.items() if each}, not_averaged))
     return tuple(found)
 
 
 def _read_all(folders: Iterable[Path]) -> Iterable[Floats]:
     """Yield the curves of trainings: agent steps and score of each episode, shape (n_episodes, 2)."""
     for folder in folders:
-        try:
-            with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a table without rows
-                curve = np.loadtxt(folder / LEARNING_CURVE, delimiter=",", skiprows=1, usecols=(0, 1), ndmin=2)
-        except (OSError, ValueError):  # no episode ended, or it was damaged
-            continue
-        if len(curve) and np.isfinite(curve).all():
-            yield curve
+        with contextlib.suppress(DatasetError):  # no episode ended, or it was damaged
+            curve = read_learning_curve(folder / LEARNING_CURVE)
+            if len(curve):
+                yield curve
 
 
-def _average(problem: Problem, column: int, curves: dict[str, list[Floats]]) -> LearningCurves:
+def _average(problem: Problem, column: int, curves: dict[str, list[Floats]], not_averaged: tuple[str, ...]) -> LearningCurves:
     """Average over the parts of the longest training, and over seeds."""
-    end = max(float(curve[:, 0].max()) for each in curves.values() for curve in each)
+    end = max((float(curve[:, 0].max()) for each in curves.values() for curve in each), default=0.0)
     edges = np.linspace(0, end, N_PARTS + 1)
     low, high = problem.random_scores[column], problem.reference_scores[column]
     binned = {algo: [_binned(curve, edges) for curve in each] for algo, each in curves.items()}
@@ -104,7 +114,8 @@ def _average(problem: Problem, column: int, curves: dict[str, list[Floats]]) -> 
         timesteps=(edges[1:] + edges[:-1]) / 2,
         scores={algo: normalise(_mean(each), low, high) for algo, each in binned.items()},
         n_trainings=sum(map(len, curves.values())),
-        n_parts=max(int(np.isfinite(one).sum()) for each in binned.values() for one in each),
+        n_parts=max((int(np.isfinite(one).sum()) for each in binned.values() for one in each), default=0),
+        not_averaged=not_averaged,
     )
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from rlhpc.errors import InputError
 from rlhpc.report.prediction_faults import budget_faults, name_faults, nothing_given, number_faults
 from rlhpc.results.dataset import LONG, ONE_ROW_EACH, read_score
-from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, mixed_cells
+from rlhpc.results.scores import BASELINES, Score, mixed_cells
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.predict import choose_fit
 from rlhpc.search.predictor import Predictor
 
-BASELINES = (RANDOM_ALGO, REFERENCE_ALGO)  # what scores are normalised by; their budgets are others
 Seeds = Mapping[str, tuple[float, ...]]  # environment -> score of each seed
 
 

@@ -63,6 +63,11 @@ class Trainings:
             )
         if self.seeds and self.seeds.is_newer:
             found.append("The scores are not those that were searched: search again.")
+        if self.seeds and self.seeds.unconverged:
+            found.append(
+                f"The reference had not converged when its budget ended, on {', '.join(self.seeds.unconverged)}: 100 means what"
+                " it had reached by then."
+            )
         return found
 
 
@@ -139,7 +144,8 @@ def _context(report: Report) -> dict[str, Any]:
         "score_rows": tables.score_rows(problem, found.subset, seeds.intervals if seeds else {}),
         "seeds": seeds,
         "n_curves": sum(one.n_trainings for one in curves if one.has_lines),
-        "without_curve": [one.env_id for one in curves if not one.has_lines],
+        "without_curve": [one.env_id for one in curves if one.scores and not one.has_lines],
+        "mixed_curves": [f"{', '.join(one.not_averaged)} in {one.env_id}" for one in curves if one.not_averaged],
         "grid": grid,
         "n_lacking": LACKING_ROWS,
         "warnings": report.trainings.warnings(),

@@ -65,11 +65,11 @@ def _seeds(prediction: Prediction) -> Iterator[str]:
     if seeds.standard_error is None:
         yield f"One seed an environment: {UNTOLD}."
         return
-    error, bound_error = (f"\N{PLUS-MINUS SIGN} {figure:.1g}" for figure in (seeds.standard_error_error, seeds.bound_error))
-    yield (
-        f"Seeds: standard error {number(seeds.standard_error)} {error} in log10, by {seeds.n_draws:,} draws, which leave the "
-        f"ends of the interval uncertain by {bound_error}"
+    error, bound_error = (
+        f" \N{PLUS-MINUS SIGN} {figure:.1g}" if figure else "" for figure in (seeds.standard_error_error, seeds.bound_error)
     )
+    ends = f", which leave the ends of the interval uncertain by{bound_error}" if bound_error else ""
+    yield f"Seeds: standard error {number(seeds.standard_error)}{error} in log10, by {seeds.n_draws:,} draws{ends}"
     if seeds.single:
         yield f"One seed on {', '.join(seeds.single)}: {UNTOLD}."
 

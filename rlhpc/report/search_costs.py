@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlhpc.errors import InputError, nearest
-from rlhpc.results.scores import mean
+from rlhpc.results.scores import SAME, mean
 from rlhpc.results.table import Table, read_csv
 from rlhpc.search import Best, Problem, Settings
 from rlhpc.search.costs import whole_costs
 from rlhpc.search.pareto import cost_front
 
 Floats = NDArray[np.float64]
+Costs = dict[str, list[tuple[float, tuple[str, ...]]]]  # algo -> of each of its trainings the cost, and what must be the same
 
 ENV_COLUMNS = ("env_id", "Environments")  # whichever a table has
 SECONDS = "train_seconds"  # of scores.csv; told as hours
@@ -98,16 +99,16 @@ def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, t
     """
     if args.costs is None:
         return problem
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, Costs] = defaultdict(lambda: defaultdict(list))
     column, faults = "", []
     for path in (args.costs, *tables):
         table = read_csv(path)
         column = column or _cost_column(table, args.cost_column)
-        _gather(table, column, _wanted_algos(table, problem, args.cost_algo), found)
+        _gather(table, column, _wanted_algos(table, problem, args.cost_algo), problem, found)
         faults += table.faults
     share = 3600.0 if column == SECONDS else 1.0
-    costs = np.array([_mean(found[env_id]) / share if env_id in found else math.nan for env_id in problem.env_ids])
-    faults += _cost_faults(problem, settings, costs, args)
+    costs = np.array([_mean(found[env_id]) / share for env_id in problem.env_ids])
+    faults += _cost_faults(problem, settings, costs, args, {env_id for env_id in problem.env_ids if found[env_id]})
     if faults:
         raise InputError(*faults)
     return replace(problem, costs=costs, cost_unit=UNITS.get(column, column))
@@ -147,10 +148,17 @@ def _wanted_algos(table: Table, problem: Problem, given: str | None) -> set[str]
     return {given} if given is not None else {*problem.algos}
 
 
-def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, dict[str, list[float]]]) -> None:
-    """Add the costs of a table, by environment and algorithm; what is wrong with it is noted in the table."""
+def _gather(table: Table, column: str, algos: set[str] | None, problem: Problem, found: dict[str, Costs]) -> None:
+    """Add the costs of a table, by environment and algorithm; what is wrong with it is noted in the table.
+
+    An environment may cost something else within another benchmark than the problem's: rows that name another do not count.
+    """
     env, lines = _env_column(table), dict[str, int]()
+    benchmarks = dict(zip(problem.env_ids, problem.benchmarks, strict=True))
     for row in table.rows:
+        of_row, of_problem = row.cells.get("benchmark"), benchmarks.get(row.cells[env])
+        if of_row and of_problem and of_row != of_problem:
+            continue
         algo = row.cells.get("algo", "")
         if not {"algo", "seed"} & {*table.columns} and lines.setdefault(row.cells[env], row.line) != row.line:
             table.fault(row, env, f"stands in line {lines[row.cells[env]]} already; give each environment one row")
@@ -159,22 +167,31 @@ def _gather(table: Table, column: str, algos: set[str] | None, found: dict[str, 
             if math.isfinite(cost) and not LOWEST <= cost <= HIGHEST:
                 table.fault(row, column, f"is no cost; give {LOWEST:g} to {HIGHEST:g}")
             if not math.isnan(cost):
-                found[table.text(row, env)][algo].append(cost)
+                same = tuple(row.cells.get(key, "") for key in SAME)
+                found[table.text(row, env)][algo].append((cost, same))
 
 
-def _mean(by_algo: Mapping[str, Sequence[float]]) -> float:
-    """Return the mean over algorithms of the mean over their trainings."""
-    return mean([mean(values) for values in by_algo.values()])
+def _mean(by_algo: Costs) -> float:
+    """Return the mean over algorithms of the mean over their trainings; NaN if there are none.
+
+    Algorithms whose trainings differ in budget or hyperparameters are left out, as their scores are.
+    """
+    alike = [trainings for trainings in by_algo.values() if len({same for _, same in trainings}) == 1]
+    return mean([mean([cost for cost, _ in trainings]) for trainings in alike]) if alike else math.nan
 
 
-def _cost_faults(problem: Problem, settings: Settings, costs: Floats, args: argparse.Namespace) -> Iterator[str]:
+def _cost_faults(problem: Problem, settings: Settings, costs: Floats, args: argparse.Namespace, there: set[str]) -> Iterator[str]:
+    """Yield what is wrong with costs; environments that are `there` in the tables have none only if their trainings differ."""
     of = f" of '{args.cost_algo}'" if args.cost_algo else ""
     needed = [
         (env_id, cost) for env_id, cost in zip(problem.env_ids, costs.tolist(), strict=True) if env_id not in settings.excluded
     ]
-    if missing := [env_id for env_id, cost in needed if math.isnan(cost)]:
+    missing = [env_id for env_id, cost in needed if math.isnan(cost)]
+    if missing:
+        differ = f" (trainings that differ in {' or '.join(SAME)} are not averaged: keep one kind)"
+        names = [f"{env_id}{differ if env_id in there else ''}" for env_id in missing]
         yield (
-            f"'{args.costs}' has no cost{of} for {', '.join(missing)}. Add them, or leave these environments out of subsets "
+            f"'{args.costs}' has no cost{of} for {', '.join(names)}. Add them, or leave these environments out of subsets "
             "with --exclude."
         )
     known = [cost for _, cost in needed if not math.isnan(cost)]

@@ -241,8 +241,11 @@ def _unfinished(folder: SearchFolder) -> InputError:
     if any(folder.shards.glob("*.npz")):
         return InputError(f"'{folder.root}' holds shards that are not merged yet. Merge them: {_command(folder)} --merge")
     if folder.root.is_file():
+        what, above = f"'{folder.root}' is a file, and the folder of a search is wanted", SearchFolder(folder.root.parent)
+        if folder.root.suffix != ".csv" and above.search.is_file():
+            return InputError(f"{what}. Did you mean '{above.root}'?")
         return InputError(
-            f"'{folder.root}' is a file, and the folder of a search is wanted. If it is a table, search it first: python"
+            f"{what}. If it is a table, search it first: python"
             f" jobs/subset_search.py {shlex.quote(str(folder.root))} --subset-size K --out DIR; then give DIR."
         )
     what = f"has no {folder.search.name}" if folder.root.is_dir() else "is no folder"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rlhpc.errors import InputError
 from rlhpc.search import Problem, Settings, estimate_seconds, n_to_search
-from rlhpc.words import duration
+from rlhpc.words import count, duration
 
 MAX_HOURS = 24.0
 HOURS_OF_A_SHARD = 1.0  # of the shards that are proposed
@@ -58,7 +58,7 @@ def check_time(problem: Problem, settings: Settings, division: tuple[int, int], 
         return seconds
     part = f"shard {shard_index} of {n_shards}" if n_shards > 1 else "this search"
     raise InputError(
-        f"{part} would take about {duration(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} of this machine: there are "
+        f"{part} would take about {duration(seconds)} on {count(n_threads, 'thread')} of this machine: there are "
         f"{n_to_search(problem, settings):,} subsets of {settings.subset_size} and fewer environments"
         f"{' in the beam' if settings.beam else ''}. "
         f"Instead: {' '.join(_ways(settings, seconds * n_shards * n_threads))} Or let it run: --max-hours "

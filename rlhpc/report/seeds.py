@@ -16,8 +16,7 @@ from scipy import special
 from rlhpc.errors import DatasetError
 from rlhpc.results.dataset import LONG, ONE_ROW_EACH, read_score
 from rlhpc.results.normalise import normalise
-from rlhpc.results.scores import Cell, Score, by_cell, mean, mixed_cells
-from rlhpc.results.summary import standard_error
+from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, by_cell, mean, mixed_cells, standard_error
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.problem import Problem
 from rlhpc.words import count
@@ -66,6 +65,8 @@ class SeedScores:
         The budget of every environment of which all trainings have the same, and the means are those that were searched.
     is_newer : bool
         Whether some means are not those that were searched.
+    unconverged : tuple of str
+        Environments whose reference, a training of the table, had not converged when its budget ended.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -73,6 +74,7 @@ class SeedScores:
     scores: Floats
     budgets: Mapping[str, int]
     is_newer: bool = False
+    unconverged: tuple[str, ...] = ()
 
     @property
     def n_seeds(self) -> int | None:
@@ -104,7 +106,7 @@ def read_seeds(path: Path, problem: Problem) -> SeedScores:
     table.check()
     if not any(score.env_id in problem.env_ids and score.algo in problem.algos for score, _ in rows):
         raise DatasetError(f"'{path}' holds no score of an environment and algorithm that were searched: it is of another grid.")
-    return _summarise(rows, problem, table.name)
+    return replace(_summarise(rows, problem, table.name), unconverged=_unconverged(table, problem))
 
 
 def _read_score(table: Table, row: Row, benchmarks: Mapping[str, str]) -> Score:
@@ -126,6 +128,13 @@ def _repeated(scores: Sequence[Score]) -> Iterator[str]:
     for (benchmark, env_id, algo, seed), n in Counter((*score.cell, score.seed) for score in scores).items():
         if n > 1:
             yield f"seed {seed} of '{algo}' on '{env_id}' ({benchmark or 'no benchmark'}) has {n} rows; keep one."
+
+
+def _unconverged(table: Table, problem: Problem) -> tuple[str, ...]:
+    """Return the environments of which a training to convergence has not come to its end."""
+    references = (row.cells for row in table.rows if row.cells["algo"] == REFERENCE_ALGO)
+    found = {cells["env_id"] for cells in references if cells.get("converged") == "False"}
+    return tuple(env_id for env_id in problem.env_ids if env_id in found)
 
 
 def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -> SeedScores:

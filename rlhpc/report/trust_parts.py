@@ -89,7 +89,7 @@ def alike_part(problem: Problem, found: Alike) -> dict[str, Any]:
     if algos:
         named = "; ".join(" and ".join(pair) for pair in pairs[:5])
         told.append(
-            f"{len(algos)} pair{'s' * (len(algos) > 1)} of algorithms {'are' if len(algos) > 1 else 'is'} nearly the same "
+            f"{count(len(algos), 'pair')} of algorithms {'are' if len(algos) > 1 else 'is'} nearly the same "
             f"({named}{'; ...' if len(algos) > 5 else ''}): with one left out, the other all but gives its scores away."
         )
     n_different = len(set(found.families))

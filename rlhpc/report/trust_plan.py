@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from rlhpc.errors import InputError
 from rlhpc.search import Problem, Settings, estimate_seconds
 from rlhpc.search.trust import Given, Plan, make_plan
-from rlhpc.words import duration
+from rlhpc.words import count, duration
 
 FEWEST_PERMUTATIONS = 20  # with fewer, not one as good is p > 0.05
 MAX_HOURS = 1.0  # of a report; more is for a cluster
@@ -98,7 +98,7 @@ def check_time(given: Given, n_threads: int, max_hours: float, n_shards: int = 1
         return seconds
     part = "a shard's share of " if n_shards > 1 else ""
     raise InputError(
-        f"{part}the searches for trust figures would take about {duration(seconds)} on {n_threads} thread{'s' * (n_threads > 1)} "
+        f"{part}the searches for trust figures would take about {duration(seconds)} on {count(n_threads, 'thread')} "
         "of this machine. Instead: search in more shards (--submit --n-shards), or redo it less often (--permutations, --pairs, "
         f"--subsamples, --outer-folds). Or let it run: --max-hours {math.ceil(seconds / 3600)}."
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlhpc.report.tables import number, percent
+from rlhpc.words import count
 
 MOST_OFTEN = 4  # environments that are named
 CHANGES = {
@@ -51,10 +52,7 @@ def _stability(one: Mapping[str, Any]) -> str:
     """Say how often the most frequent environments are chosen."""
     n, distinct = one["n_searches"], one["n_distinct_subsets"]
     often = ", ".join(f"{env['env_id']} {_percentage(env)}" for env in one["envs"][:MOST_OFTEN])
-    return (
-        f"{CHANGES[one['how']]} ({n:,} searches): {distinct} different subset{'s' * (distinct != 1)}; most often "
-        f"{often or 'nothing'}"
-    )
+    return f"{CHANGES[one['how']]} ({n:,} searches): {count(distinct, 'different subset')}; most often {often or 'nothing'}"
 
 
 def _percentage(env: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rlhpc.report.tables import number, plus_minus
 from rlhpc.search.trust import DO_NOT_USE, ENOUGH_ALGOS, NO_FIGURE, PROMISING, Honest, Null, SampleSize
 from rlhpc.search.trust.verdict import HALF_OF_GUESSING, OPTIMISM, SIGNIFICANT
 
@@ -113,9 +114,9 @@ def _against_chance(evidence: Evidence, *, as_small: bool) -> Iterator[str]:
     for null, how in kinds:
         if null is not None and (null.p > SIGNIFICANT) == as_small:
             all_of = "all " if null.exact else ""
-            spread = "" if null.exact else f" ± {null.standard_error:.2g}"
+            spread = "" if null.exact else plus_minus(null.standard_error)
             found = "Chance claims as small an error" if as_small else "Chance hardly claims as small an error"
-            yield f"{found}, {how}: p = {null.p:.3g}{spread} ({all_of}{len(null.draws):,} searches)."
+            yield f"{found}, {how}: p = {number(null.p)}{spread} ({all_of}{len(null.draws):,} searches)."
 
 
 def _short_of_sound(evidence: Evidence, honest: Honest) -> Iterator[str]:

@@ -12,12 +12,10 @@ from pathlib import Path
 from rlhpc.errors import DamagedResultError
 from rlhpc.files import is_set_aside, is_temporary
 from rlhpc.records import Training
-from rlhpc.results.missing import State, how_far, name_of
-from rlhpc.results.store import RESULT, Store, read_result
+from rlhpc.results.store import DEPTH, RESULT, Store, read_result
+from rlhpc.results.unfinished import RecordState, how_far
 from rlhpc.results.wrong_folder import refuse_other_folders
 from rlhpc.words import count
-
-DEPTH = 4  # folders below trainings/ that lead to one training: benchmark, environment, algorithm, seed
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Record:
     Attributes
     ----------
     name : str
-    state : State
+    state : RecordState
     reason : str
         Why it is in this state; blank for a stored one.
     path : Path
@@ -35,7 +33,7 @@ class Record:
     """
 
     name: str
-    state: State
+    state: RecordState
     reason: str
     path: Path
 
@@ -82,15 +80,15 @@ class Audit:
     n_set_aside: int
 
     @property
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[RecordState, int]:
         """Number of trainings in each state, also where it is 0."""
         found = Counter(record.state for record in self.records)
-        return {state: found[state] for state in State}
+        return {state: found[state] for state in RecordState}
 
     @property
     def in_order(self) -> bool:
         """Whether every training of the grid is recorded exactly once, and there is nothing else."""
-        return not self.grid_fault and self.counts[State.STORED] == len(self.records) and not self.strange
+        return not self.grid_fault and self.counts[RecordState.STORED] == len(self.records) and not self.strange
 
     @property
     def verdict(self) -> str:
@@ -98,7 +96,7 @@ class Audit:
         n, counts = len(self.records), self.counts
         if self.in_order:
             return f"In order: all {n} trainings are recorded exactly once."
-        unrecorded = n - counts[State.STORED]
+        unrecorded = n - counts[RecordState.STORED]
         found = {
             "without a sound grid.json nothing is known of trainings that never began": bool(self.grid_fault),
             f"{unrecorded} of {count(n, 'training')} {'is' if unrecorded == 1 else 'are'} not recorded": bool(unrecorded),
@@ -107,8 +105,8 @@ class Audit:
         }
         remedies = {
             "launch again with the same configuration, which writes grid.json anew": bool(self.grid_fault),
-            "launch again to train what is missing": not self.grid_fault and unrecorded > counts[State.RUNNING],
-            "audit again when what is running has ended (if nothing is, launch again)": bool(counts[State.RUNNING]),
+            "launch again to train what is missing": not self.grid_fault and unrecorded > counts[RecordState.RUNNING],
+            "audit again when what is running has ended (if nothing is, launch again)": bool(counts[RecordState.RUNNING]),
             "move away what is not of the grid": bool(self.strange),
         }
         said, to_do = ([words for words, holds in each.items() if holds] for each in (found, remedies))
@@ -138,11 +136,7 @@ def launched(store: Store) -> tuple[list[Training], str]:
     Without a sound grid.json they are those that have a folder.
     """
     fault = _fault_of_grid(store.grid)
-    if fault:
-        folders = sorted(folder for folder in store.trainings.glob("/".join("*" * DEPTH)) if folder.is_dir())
-        names = [name_of(folder) for folder in folders]
-    else:
-        names = store.read_grid()
+    names = map(store.name_of, store.folders()) if fault else store.read_grid()
     return [training for training in map(_training, names) if training is not None], fault
 
 
@@ -182,15 +176,15 @@ def _look_up(store: Store, training: Training) -> Record:
     folder = store.folder(training)
     try:
         if store.read(training) is not None:
-            state, reason = State.STORED, ""
+            state, reason = RecordState.STORED, ""
         else:
             state, reason = how_far(folder)
     except DamagedResultError as error:
-        state, reason = State.DAMAGED, str(error)
+        state, reason = RecordState.DAMAGED, str(error)
     except FileNotFoundError:
-        state, reason = State.NEVER_BEGUN, "it has no folder yet"
+        state, reason = RecordState.NEVER_BEGUN, "it has no folder yet"
     except OSError as error:
-        state, reason = State.DAMAGED, _unreadable(folder, error)
+        state, reason = RecordState.DAMAGED, _unreadable(folder, error)
     return Record(training.name, state, reason, folder)
 
 
@@ -216,7 +210,7 @@ class _Rest:
         self._store = store
         self._homes = {record.path for record in records}
         self._leading = {parent for record in records for parent in record.path.parents}
-        self._verified = {record.path / RESULT: record.name for record in records if record.state is State.STORED}
+        self._verified = {record.path / RESULT: record.name for record in records if record.state is RecordState.STORED}
 
     def visit(self, folder: Path, depth: int = 1) -> None:
         """Go through a folder and those in it; `depth` is that of its entries, 1 for a benchmark's folder."""
@@ -251,7 +245,7 @@ class _Rest:
 
     def _explain(self, folder: Path) -> str:
         """Say what a folder is that lies where a training's would."""
-        training = _training(name_of(folder))
+        training = _training(Store.name_of(folder))
         if training is None:
             return "a folder that is no training's"
         record = _look_up(self._store, training)

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rlhpc.errors import DamagedResultError, RlhpcError, nearest
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv, Result
 from rlhpc.results.dataset import Dataset, from_scores, unusable, upside_down
 from rlhpc.results.missing import gaps, unfinished
-from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Cell, Score, mixed_cells
+from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, mixed_cells, standard_error
 from rlhpc.results.store import Store
 from rlhpc.results.table import write_csv
 from rlhpc.results.wandb_links import FOLDER_COLUMN, LINK_COLUMN, read_links
@@ -48,13 +46,7 @@ class Collection:
     problems: tuple[str, ...]
 
 
-def collect(
-    store: Store,
-    benchmark_envs: Sequence[BenchmarkEnv],
-    *,
-    random_algo: str = RANDOM_ALGO,
-    reference_algo: str = REFERENCE_ALGO,
-) -> Collection:
+def collect(store: Store, benchmark_envs: Sequence[BenchmarkEnv]) -> Collection:
     """Read every result of a store; nothing is averaged or left out silently.
 
     Parameters
@@ -62,8 +54,6 @@ def collect(
     store : Store
     benchmark_envs : sequence of BenchmarkEnv
         The known benchmarks, for the random and reference scores that the results do not hold.
-    random_algo, reference_algo : str
-        The algorithms whose scores are normalised to 0 and 100.
 
     Notes
     -----
@@ -82,12 +72,13 @@ def collect(
     ]
     averaged = [replace(score, score=math.nan) if score.cell in mixed else score for score in scores]
     averaged = _one_benchmark_each(averaged, problems)
-    dataset = from_scores(averaged, benchmark_envs, random_algo=random_algo, reference_algo=reference_algo)
-    problems += gaps(scores, {random_algo, reference_algo})
+    dataset = from_scores(averaged, benchmark_envs)
+    problems += gaps(scores)
     problems += unfinished(store)
     problems += _without_links(store)
     if results:
-        problems += unusable(dataset, random_algo=random_algo, reference_algo=reference_algo)
+        problems += unusable(dataset)
+        problems += _unconverged(results)
         problems += upside_down(dataset.env_ids, dataset.random_scores.tolist(), dataset.reference_scores.tolist())
     return Collection(results, scores, mixed, dataset, tuple(problems))
 
@@ -108,6 +99,17 @@ def _without_file(results: Sequence[Result], benchmarks: set[str]) -> list[str]:
         f"Name its file with --benchmarks, if it has one. {nearest(name, benchmarks)}"
         for name, n in sorted(unknown.items())
     ]
+
+
+def _unconverged(results: Sequence[Result]) -> list[str]:
+    """Say where the reference is no agent that has converged."""
+    ended = [result.training for result in results if result.training.algo == REFERENCE_ALGO and result.converged is False]
+    if not ended:
+        return []
+    env_ids = ", ".join(sorted({training.env_id for training in ended}))
+    what = f"{count(len(ended), 'training')} of the reference '{REFERENCE_ALGO}' had not converged when the budget ended"
+    remedy = "Give the reference a larger budget; launched without budget.total_timesteps, it has one of its own."
+    return [f"{what}, on {env_ids}: 100 means what was reached by then. {remedy}"]
 
 
 def _without_links(store: Store) -> list[str]:
@@ -158,7 +160,6 @@ def score_row(result: Result, root: Path, urls: Mapping[str, str | None]) -> dic
         Run id -> link, of runs that were sent after their training; the result itself was not told. None: it is not known.
     """
     training, device = result.training, result.device
-    n_episodes = len(result.episode_scores)
     return {
         "benchmark": training.benchmark,
         "env_id": training.env_id,
@@ -166,8 +167,8 @@ def score_row(result: Result, root: Path, urls: Mapping[str, str | None]) -> dic
         "algo": training.algo,
         "seed": training.seed,
         "score": result.score,
-        "n_episodes": n_episodes,
-        "episode_standard_error": np.std(result.episode_scores, ddof=1) / math.sqrt(n_episodes) if n_episodes > 1 else None,
+        "n_episodes": len(result.episode_scores),
+        "episode_standard_error": standard_error(result.episode_scores),
         "timesteps": result.timesteps,
         "total_timesteps": training.total_timesteps,
         "hyperparameters_hash": training.hyperparameters_hash,

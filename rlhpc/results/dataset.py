@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rlhpc.errors import DatasetError
 from rlhpc.records import BenchmarkEnv
 from rlhpc.results.environments import Environment, Sourced, describe, find, first_known, published
-from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, mean, mixed_cells
+from rlhpc.results.scores import BASELINES, RANDOM_ALGO, REFERENCE_ALGO, Score, mean, mixed_cells
 from rlhpc.results.table import Row, Table, read_csv, write_csv
 
 Floats = NDArray[np.float64]
@@ -62,13 +62,7 @@ class Dataset:
         return means
 
 
-def read_table(
-    path: Path,
-    benchmark_envs: Sequence[BenchmarkEnv] = (),
-    *,
-    random_algo: str = RANDOM_ALGO,
-    reference_algo: str = REFERENCE_ALGO,
-) -> Dataset:
+def read_table(path: Path, benchmark_envs: Sequence[BenchmarkEnv] = ()) -> Dataset:
     """Read a wide or a long table of scores.
 
     Parameters
@@ -80,8 +74,6 @@ def read_table(
         benchmark and id, algorithms by name.
     benchmark_envs : sequence of BenchmarkEnv
         Give the benchmarks, random and reference scores that the table leaves out.
-    random_algo, reference_algo : str
-        The algorithms that are not compared: their scores in a long table are normalised to 0 and 100.
 
     Raises
     ------
@@ -95,12 +87,10 @@ def read_table(
         )
     table = read_csv(path)
     if _is_wide(table):
-        dataset = _read_wide(table, benchmark_envs, (random_algo, reference_algo))
+        dataset = _read_wide(table, benchmark_envs)
     else:
-        scores = _read_long(table)
-        dataset = from_scores(scores, benchmark_envs, file=table.name, random_algo=random_algo, reference_algo=reference_algo)
-    faults = unusable(dataset, random_algo=random_algo, reference_algo=reference_algo)
-    table.faults.extend(f"'{table.name}': {fault}" for fault in faults)
+        dataset = from_scores(_read_long(table), benchmark_envs, file=table.name)
+    table.faults.extend(f"'{table.name}': {fault}" for fault in unusable(dataset))
     table.check()
     return dataset
 
@@ -118,20 +108,20 @@ _OTHER_REFERENCE = (
 )
 
 
-def unusable(dataset: Dataset, *, random_algo: str = RANDOM_ALGO, reference_algo: str = REFERENCE_ALGO) -> Iterator[str]:
+def unusable(dataset: Dataset) -> Iterator[str]:
     """Yield what keeps a dataset from being normalised and compared, and what to do about it."""
     if not dataset.algos:
-        yield f"there is no algorithm to compare: '{random_algo}' and '{reference_algo}' are what scores are normalised by."
+        yield f"there is no algorithm to compare: '{RANDOM_ALGO}' and '{REFERENCE_ALGO}' are what scores are normalised by."
     if names := [name for name, score in zip(dataset.env_ids, dataset.random_scores, strict=True) if math.isnan(score)]:
         have, it = _have(names)
         yield (
-            f"{have} no random score (Base). Train the algorithm '{random_algo}' on {it}, or measure {it} with "
+            f"{have} no random score (Base). Train the algorithm '{RANDOM_ALGO}' on {it}, or measure {it} with "
             f"`python jobs/random_score.py {shlex.join(names)}` and put the score into the table or a benchmark's file."
         )
     if names := [name for name, score in zip(dataset.env_ids, dataset.reference_scores, strict=True) if math.isnan(score)]:
         have, it = _have(names)
         yield (
-            f"{have} no reference score (Reference). Train the algorithm '{reference_algo}' on {it}, or put a score into the "
+            f"{have} no reference score (Reference). Train the algorithm '{REFERENCE_ALGO}' on {it}, or put a score into the "
             "table or a benchmark's file."
         )
     for env_id, low, high in zip(dataset.env_ids, dataset.random_scores, dataset.reference_scores, strict=True):
@@ -159,14 +149,7 @@ def _have(env_ids: Sequence[str]) -> tuple[str, str]:
     return f"{len(env_ids)} environments ({', '.join(env_ids)}) have", "them"
 
 
-def from_scores(
-    scores: Sequence[Score],
-    benchmark_envs: Sequence[BenchmarkEnv] = (),
-    *,
-    file: str = "",
-    random_algo: str = RANDOM_ALGO,
-    reference_algo: str = REFERENCE_ALGO,
-) -> Dataset:
+def from_scores(scores: Sequence[Score], benchmark_envs: Sequence[BenchmarkEnv] = (), *, file: str = "") -> Dataset:
     """Arrange scores of single trainings as a dataset, sorted by benchmark, environment, algorithm and seed.
 
     Parameters
@@ -177,15 +160,13 @@ def from_scores(
         Give what the scores leave out.
     file : str
         The table that holds the random and reference scores within `scores`.
-    random_algo, reference_algo : str
-        The algorithms that are normalised to 0 and 100.
     """
     groups = defaultdict(list)
     for score in scores:
         groups[score.env_id].append(score)
-    envs = [describe(group, benchmark_envs, file, (random_algo, reference_algo)) for group in groups.values()]
+    envs = [describe(group, benchmark_envs, file) for group in groups.values()]
     envs.sort(key=lambda env: (env.benchmark, env.env_id))
-    algos = sorted({score.algo for score in scores} - {random_algo, reference_algo})
+    algos = sorted({score.algo for score in scores} - {*BASELINES})
     compared = [score for score in scores if score.algo in algos]
     seeds = sorted({score.seed for score in compared})
     array = np.full((len(algos), len(seeds), len(envs)), np.nan)
@@ -229,10 +210,10 @@ def _is_wide(table: Table) -> bool:
     return wide
 
 
-def _read_wide(table: Table, benchmark_envs: Sequence[BenchmarkEnv], baselines: tuple[str, str]) -> Dataset:
+def _read_wide(table: Table, benchmark_envs: Sequence[BenchmarkEnv]) -> Dataset:
     """Read a table of one row an environment; what is wrong with it is noted in the table."""
     algos = [column for column in table.columns if column not in WIDE]
-    for name, column in zip(baselines, ("Base", "Reference"), strict=True):
+    for name, column in zip(BASELINES, ("Base", "Reference"), strict=True):
         if name in algos:
             table.faults.append(
                 f"'{table.name}': the column '{name}' is no algorithm to compare; put its scores under '{column}'."

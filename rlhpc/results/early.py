@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rlhpc.errors import DatasetError
 from rlhpc.records import Result
+from rlhpc.results.learning_curve import read_learning_curve
 from rlhpc.results.scores import mean
 from rlhpc.results.store import LEARNING_CURVE, Store
-from rlhpc.results.table import read_csv, write_csv
+from rlhpc.results.table import write_csv
 
 AT = "@"  # between an environment and the steps after which its training is stopped
 RECENT = 0.1  # of the steps so far: the episodes that ended within count
@@ -69,12 +73,12 @@ def early_scores(results: Iterable[Result], store: Store, steps: Sequence[int]) 
             continue
         path = store.folder(result.training) / LEARNING_CURVE
         try:
-            episodes = [*_episodes(path)]
+            curve = read_learning_curve(path)
         except DatasetError as error:
             problems.append(f"no early score of {result.training.name}: {error}")
             continue
         for at in wanted:
-            scores = _recent([(ended, score) for ended, score in episodes if ended <= at], at)
+            scores = _recent(curve[curve[:, 0] <= at], at)
             if scores:
                 rows.append(_row(result, at, scores))
             else:
@@ -87,18 +91,11 @@ def write_early(early: Early, path: Path) -> Path:
     return write_csv(path, COLUMNS, ([row[column] for column in COLUMNS] for row in early.rows))
 
 
-def _episodes(path: Path) -> Iterator[tuple[int, float]]:
-    """Yield when each training episode ended, in agent steps, and its score."""
-    table = read_csv(path)
-    for row in table.rows:
-        yield table.integer(row, "timesteps"), table.number(row, "episode_score")
-    table.check()
-
-
-def _recent(episodes: Sequence[tuple[int, float]], at: int) -> list[float]:
-    """Return the scores that count after so many steps."""
-    recent = [score for ended, score in episodes if ended > (1 - RECENT) * at]
-    return recent if len(recent) >= LEAST else [score for _, score in episodes[-LEAST:]]
+def _recent(curve: NDArray[np.float64], at: int) -> list[float]:
+    """Return the scores that count after so many steps, of a curve that ends there."""
+    recent = curve[curve[:, 0] > (1 - RECENT) * at]
+    scores: list[float] = (recent if len(recent) >= LEAST else curve[-LEAST:])[:, 1].tolist()
+    return scores
 
 
 def _row(result: Result, at: int, scores: Sequence[float]) -> dict[str, Any]:

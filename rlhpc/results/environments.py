@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv
-from rlhpc.results.scores import Score, mean
+from rlhpc.results.scores import BASELINES, Score, mean
+from rlhpc.words import count
 
 UNKNOWN_SPACE = "unknown"
 
@@ -46,9 +47,7 @@ class Environment:
     reference: Sourced
 
 
-def describe(
-    group: Sequence[Score], benchmark_envs: Sequence[BenchmarkEnv], file: str, baselines: tuple[str, str]
-) -> Environment:
+def describe(group: Sequence[Score], benchmark_envs: Sequence[BenchmarkEnv], file: str) -> Environment:
     """Describe an environment by its scores, and by its benchmark's file where they are silent.
 
     Parameters
@@ -58,8 +57,6 @@ def describe(
     benchmark_envs : sequence of BenchmarkEnv
     file : str
         The table that holds the random and reference scores within `group`.
-    baselines : (str, str)
-        The algorithms that are normalised to 0 and 100.
     """
     known = find(group[0].env_id, first_text(score.benchmark for score in group), benchmark_envs)
     random, reference = (
@@ -68,7 +65,7 @@ def describe(
             *(Sourced(getattr(score, f"{kind}_score"), f"file {file}") for score in group),
             published(known, kind),
         )
-        for algo, kind in zip(baselines, ("random", "reference"), strict=True)
+        for algo, kind in zip(BASELINES, ("random", "reference"), strict=True)
     )
     return Environment(
         env_id=group[0].env_id,
@@ -82,7 +79,7 @@ def describe(
 def _own(group: Iterable[Score], algo: str) -> Sourced:
     """Return the mean of an algorithm's trainings on one environment."""
     values = [score.score for score in group if score.algo == algo and not math.isnan(score.score)]
-    return Sourced(mean(values), f"your {len(values)} training{'s' * (len(values) > 1)} of {algo}") if values else Sourced()
+    return Sourced(mean(values), f"your {count(len(values), 'training')} of {algo}") if values else Sourced()
 
 
 def published(known: BenchmarkEnv | None, kind: str) -> Sourced:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Result, Training
-from rlhpc.results.store import RESULT, Store, read_result
+from rlhpc.results.store import LAUNCH_AGAIN, RESULT, Store, read_result
 
 CHANGES_SHOWN = 5
 
@@ -27,7 +27,7 @@ class Ledger:
     changed : tuple of (Training, str)
         Stored with another budget or other hyperparameters than the grid has now; with the difference.
     damaged : tuple of (Training, str)
-        Their stored result does not verify; with the reason.
+        Their stored result does not verify; with the reason, and without the advice to launch again.
     """
 
     results: tuple[Result, ...]
@@ -54,7 +54,7 @@ def check(store: Store, trainings: Iterable[Training]) -> Ledger:
         try:
             result = store.read(training)
         except DamagedResultError as error:
-            damaged.append((training, str(error)))
+            damaged.append((training, str(error).removesuffix(f" {LAUNCH_AGAIN}")))
             continue
         if result is None:
             missing.append(training)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 RANDOM_ALGO = "random"  # the algorithm whose scores are normalised to 0
 REFERENCE_ALGO = "ppo_converged"  # the algorithm whose scores are normalised to 100
+BASELINES = (RANDOM_ALGO, REFERENCE_ALGO)  # which are not compared themselves
 
 Cell = tuple[str, str, str]  # benchmark, env_id, algo
+SAME = ("total_timesteps", "hyperparameters_hash")  # of all trainings that are averaged
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def mixed_cells(scores: Iterable[Score]) -> dict[Cell, str]:
     """Find the groups whose trainings differ in budget or hyperparameters, and say in what; they are never averaged."""
     found = {}
     for cell, group in by_cell(scores).items():
-        differences = [_difference(group, key) for key in ("total_timesteps", "hyperparameters_hash")]
+        differences = [_difference(group, key) for key in SAME]
         if any(differences):
             found[cell] = ", ".join(filter(None, differences))
     return found
@@ -80,3 +83,8 @@ def _difference(group: Sequence[Score], key: str) -> str:
 def mean(values: Sequence[float]) -> float:
     """Return the mean of scores; their sum is rounded once, so the order of seeds cannot change a bit."""
     return math.fsum(values) / len(values)
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Return the sample standard deviation (ddof 1) over the root of the number of values; None for fewer than 2."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None

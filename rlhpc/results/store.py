@@ -30,6 +30,8 @@ ATTEMPTS = "attempts.json"
 CHECKPOINT = "checkpoint-"  # followed by agent steps
 LEARNING_CURVE = "learning_curve.csv"
 EVALUATIONS = "evaluations.csv"
+LAUNCH_AGAIN = "Launch the grid again: this file is kept under another name, and the training is made anew."  # a remedy
+DEPTH = 4  # folders below trainings/ that lead to one training: benchmark, environment, algorithm, seed
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,16 @@ class Store:
         env = training.env_id.replace("/", "+")
         return self.root.joinpath("trainings", training.benchmark, env, training.algo, str(training.seed))
 
+    @staticmethod
+    def name_of(folder: Path) -> str:
+        """Return the name of the training that a folder belongs to; the way back from `Store.folder`."""
+        benchmark, env, algo, seed = folder.parts[-DEPTH:]
+        return "/".join((benchmark, env.replace("+", "/"), algo, seed))
+
+    def folders(self) -> list[Path]:
+        """Return the folders that lie where those of trainings do, or links to some, in the order of paths."""
+        return sorted(self.trainings.glob("*/" * DEPTH))  # with the last slash: no files, and without asking of each what it is
+
     def has(self, training: Training) -> bool:
         """Tell whether a training's result is stored and verifies."""
         try:
@@ -123,7 +135,9 @@ class Store:
 
     def iterate(self) -> Iterator[Result | DamagedResultError]:
         """Yield every stored result in the order of paths; a damaged one as the error that says why."""
-        for path in sorted(self.trainings.glob(f"*/*/*/*/{RESULT}")):
+        for path in (folder / RESULT for folder in self.folders()):
+            if not os.path.lexists(path):
+                continue
             try:
                 yield self._read_own(path)
             except DamagedResultError as error:
@@ -204,7 +218,7 @@ def read_result(path: Path) -> Result:
     DamagedResultError
         If it is not JSON, its checksum differs, or its fields are not those of a result.
     """
-    remedy = "Launch the grid again: this file is kept under another name, and the training is made anew."
+    remedy = LAUNCH_AGAIN
     try:
         stored = json.loads(path.read_text())
         payload = stored["result"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlhpc.results.collect import Collection
-from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, by_cell, mean
+from rlhpc.results.scores import RANDOM_ALGO, REFERENCE_ALGO, Score, by_cell, mean, standard_error
 from rlhpc.results.table import write_csv
 from rlhpc.words import count
 
@@ -51,9 +51,7 @@ class Summary:
     source: str
 
 
-def summarise(
-    collection: Collection, *, random_algo: str = RANDOM_ALGO, reference_algo: str = REFERENCE_ALGO
-) -> tuple[Summary, ...]:
+def summarise(collection: Collection) -> tuple[Summary, ...]:
     """Summarise every algorithm on every environment that it was trained on, and every random and reference score.
 
     Returns
@@ -62,7 +60,7 @@ def summarise(
         In the order of benchmark, environment, algorithm.
     """
     rows = {cell: _of_trainings(group, collection.mixed.get(cell, "")) for cell, group in by_cell(collection.scores).items()}
-    for published in _of_files(collection, random_algo, reference_algo):
+    for published in _of_files(collection):
         cell = (published.benchmark, published.env_id, published.algo)
         refused = f" ({rows[cell].source})" if cell in rows else ""
         rows[cell] = dataclasses.replace(published, source=published.source + refused)
@@ -82,11 +80,6 @@ def write_summary(rows: Sequence[Summary], path: Path) -> Path:
     """Write summary.csv."""
     columns = [column.name for column in dataclasses.fields(Summary)]
     return write_csv(path, columns, (dataclasses.astuple(row) for row in rows))
-
-
-def standard_error(values: Sequence[float]) -> float | None:
-    """Return the sample standard deviation (ddof 1) over the root of the number of values; None for fewer than 2."""
-    return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
 def interquartile_mean(values: ArrayLike) -> NDArray[np.float64]:
@@ -113,13 +106,13 @@ def _of_trainings(group: Sequence[Score], difference: str) -> Summary:
     return Summary(*group[0].cell, len(values), seeds, mean(values), standard_error(values), iqm, own)
 
 
-def _of_files(collection: Collection, random_algo: str, reference_algo: str) -> Iterator[Summary]:
+def _of_files(collection: Collection) -> Iterator[Summary]:
     """Yield the random and reference scores that are not the user's own."""
     dataset = collection.dataset
     own = {score.cell for score in collection.scores} - set(collection.mixed)
     for algo, values, sources in (
-        (random_algo, dataset.random_scores, dataset.random_sources),
-        (reference_algo, dataset.reference_scores, dataset.reference_sources),
+        (RANDOM_ALGO, dataset.random_scores, dataset.random_sources),
+        (REFERENCE_ALGO, dataset.reference_scores, dataset.reference_sources),
     ):
         for benchmark, env_id, value, source in zip(dataset.benchmarks, dataset.env_ids, values, sources, strict=True):
             if (benchmark, env_id, algo) not in own:

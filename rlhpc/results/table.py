@@ -14,6 +14,7 @@ from typing import Any
 from rlhpc.errors import DatasetError
 from rlhpc.files import write_text
 
+_MEANT = 3  # tables in a folder that was given in the place of one
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null"})  # spellings of a missing number, in lower case
 
 
@@ -139,6 +140,10 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except IsADirectoryError as error:
+        inside = [f"'{each}'" for each in sorted(path.glob("*.csv"))[:_MEANT]]
+        meant = f" Did you mean {' or '.join(inside)}?" if inside else " It holds no CSV file."
+        raise DatasetError(f"'{path}' is a folder, and a table is wanted.{meant}") from error
     except OSError as error:
         raise DatasetError(f"cannot read the table '{path}': {error.strerror or error}.") from error
     except (csv.Error, UnicodeDecodeError) as error:

@@ -18,7 +18,7 @@ MEGABYTE = 1e6
 
 
 @dataclass
-class Report:
+class SyncReport:
     """What there was to send, and what came of it.
 
     Attributes
@@ -68,7 +68,7 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.ending is ending]
 
 
-def look(folder: Path, runs: tuple[OfflineRun, ...], links: Links, *, dry_run: bool) -> Report:
+def look(folder: Path, runs: tuple[OfflineRun, ...], links: Links, *, dry_run: bool) -> SyncReport:
     """Tell what is to be sent."""
     parts = [part for run in runs for part in run.parts]
     known = [
@@ -78,10 +78,10 @@ def look(folder: Path, runs: tuple[OfflineRun, ...], links: Links, *, dry_run: b
     ]
     to_send = tuple(part for run in runs for part in links.to_send(run))
     n_sent_before = len(parts) - len(known) - len(to_send)
-    return Report(folder, dry_run, runs, to_send, known, n_sent_before, without_link=links.without_link(runs))
+    return SyncReport(folder, dry_run, runs, to_send, known, n_sent_before, without_link=links.without_link(runs))
 
 
-def data_of(report: Report) -> dict[str, Any]:
+def data_of(report: SyncReport) -> dict[str, Any]:
     """Put a report into words that JSON knows."""
     return {
         "folder": str(report.folder),
@@ -113,11 +113,11 @@ def _not_sent(outcome: Outcome) -> dict[str, Any]:
     return {**_sent(outcome), "reason": outcome.reason, "command": outcome.part.command}
 
 
-def _n_waiting(report: Report) -> int:
+def _n_waiting(report: SyncReport) -> int:
     return 0 if report.dry_run else len(report.to_send) - len(report.outcomes)
 
 
-def describe(report: Report) -> str:
+def describe(report: SyncReport) -> str:
     """Say the same to a reader."""
     if not report.runs:
         return f"{report.folder}: no offline run of Weights & Biases is here; wandb.mode=offline makes them."
@@ -147,7 +147,7 @@ def describe(report: Report) -> str:
     return "\n".join([*lines, *_links_text(report)])
 
 
-def _heading_of_lost_links(report: Report) -> str:
+def _heading_of_lost_links(report: SyncReport) -> str:
     heading = (
         f"{count(len(report.without_link), 'run')} sent without a known link: by hand, or a start was ended before it could keep "
         "what the server told"
@@ -156,7 +156,7 @@ def _heading_of_lost_links(report: Report) -> str:
     return f"{heading}{'' if report.dry_run else mend}:"
 
 
-def _links_text(report: Report) -> list[str]:
+def _links_text(report: SyncReport) -> list[str]:
     """Say where the links are."""
     if report.dry_run:
         return []

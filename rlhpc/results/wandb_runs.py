@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlhpc.results.missing import State, how_far, name_of
 from rlhpc.results.store import RESULT, Store
+from rlhpc.results.unfinished import RecordState, how_far
 
 PART = re.compile(r"offline-run-\d{8}_\d{6}-(?P<run_id>.+)")  # as wandb names its folders, by the time of their start
 SENT = ".synced"  # behind the name of a part's file, where wandb has sent it
@@ -81,17 +81,15 @@ class OfflineRun:
 
 def offline_runs(store: Store) -> tuple[OfflineRun, ...]:
     """Find every offline run of a store, in the order of their folders."""
-    return tuple(
-        run for folder in sorted(store.trainings.glob("*/*/*/*/wandb")) if folder.is_dir() for run in _runs_of(folder.parent)
-    )
+    return tuple(run for folder in store.folders() if (folder / "wandb").is_dir() for run in _runs_of(folder))
 
 
 def _runs_of(folder: Path) -> Iterator[OfflineRun]:
     """Yield the runs of one training: more than one if it was launched again with other hyperparameters."""
-    training = name_of(folder)
+    training = Store.name_of(folder)
     found = sorted(path for path in (folder / "wandb").iterdir() if PART.fullmatch(path.name) and path.is_dir())
     # the result is written when the run has ended
-    is_running = not (folder / RESULT).exists() and how_far(folder)[0] is State.RUNNING
+    is_running = not (folder / RESULT).exists() and how_far(folder)[0] is RecordState.RUNNING
     unfinished = found[-1:] if is_running else []
     parts: dict[str, list[Part]] = defaultdict(list)
     for part in (Part(training, path) for path in found):

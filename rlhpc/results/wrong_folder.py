@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rlhpc.errors import InputError
@@ -9,6 +10,8 @@ from rlhpc.results.store import Store
 
 _ADVICE = "the folder logs/NAME that launch_training.py wrote to"
 _SHOWN = 3  # folders that may have been meant
+_LOGS = Path("logs")  # where launches write, unless they are told another place
+_SEARCH = ("search.json", "ranking.csv")  # what the folder of a search holds
 
 
 def refuse_without_trainings(store: Store) -> None:
@@ -18,8 +21,9 @@ def refuse_without_trainings(store: Store) -> None:
     ------
     InputError
     """
-    if not any(store.trainings.glob("*/*/*/*")):
-        raise InputError(f"'{store.root}' holds no trainings; give {_ADVICE}.{_meant(store.root)}")
+    if not store.folders():
+        why = ": it is the folder of a search" if _is_search(store.root) else ""
+        raise InputError(f"'{store.root}' holds no trainings{why}; give {_ADVICE}.{_meant(store.root)}")
 
 
 def refuse_other_folders(root: Path) -> None:
@@ -35,16 +39,26 @@ def refuse_other_folders(root: Path) -> None:
         what = f"cannot read the folder '{root}': {error.strerror or error}"
         raise InputError(f"{what}. Give {_ADVICE}.{_meant(root)}") from error
     if not inside & {Store(root).trainings.name, Store(root).grid.name}:
-        what = f"'{root}' is no folder of results: it holds neither trainings/ nor grid.json"
-        raise InputError(f"{what}. Give {_ADVICE}.{_meant(root)}")
+        why = "it is that of a search" if _is_search(root) else "it holds neither trainings/ nor grid.json"
+        raise InputError(f"'{root}' is no folder of results: {why}. Give {_ADVICE}.{_meant(root)}")
+
+
+def _is_search(root: Path) -> bool:
+    """Tell whether a folder without trainings holds a search; one that a grid was launched into may hold one, too."""
+    return any(os.path.lexists(root / name) for name in _SEARCH) and not os.path.lexists(Store(root).grid)
 
 
 def _meant(root: Path) -> str:
-    """Ask whether a folder of results above or below was meant, or beside one that is not there; blank if there is none."""
+    """Ask whether another folder of results was meant; blank if there is none.
+
+    One above; else the one of that very name in logs/, and those below, or beside a folder that is not there.
+    """
     try:
         above = [each for each in root.parents if Store(each).grid.is_file()][:1]
+        named = [each for each in [_LOGS / root.name] if Store(each).grid.is_file()]
         where = root if root.is_dir() else root.parent
-        found = above or [path.parent for path in sorted(where.glob(f"*/{Store(root).grid.name}"))]
+        near = [path.parent for path in sorted(where.glob(f"*/{Store(root).grid.name}"))]
+        found = above or [*dict.fromkeys([*named, *near])]
     except OSError:  # of folders that we may not look into
         return ""
     names = [f"'{each}'" for each in found[:_SHOWN]]

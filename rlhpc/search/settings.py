@@ -184,9 +184,11 @@ class Settings:
             yield f"subset size {size} is more than the {n_candidates} environments{without}: give at most {n_candidates}."
         if self.n_parameters >= n_algos:
             plus = " plus the intercept" if self.fit_intercept else ""
+            most = n_algos - 1 - self.fit_intercept
+            remedy = f"Give at most {most}, or add algorithms." if most > 0 else "Add algorithms."
             yield (
                 f"subset size {size}{plus} is not smaller than the number of algorithms, {n_algos}: every subset would fit "
-                f"perfectly. Give at most {n_algos - 1 - self.fit_intercept}, or add algorithms."
+                f"perfectly. {remedy}"
             )
         n_forced = len(self.forced)
         most = max((comb(max(n_candidates - n_forced, 0), smaller - n_forced) for smaller in self.sizes), default=0)

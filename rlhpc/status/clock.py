@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
-from rlhpc.results.missing import clock_offset
+from rlhpc.results.unfinished import clock_offset
 from rlhpc.status.facts import Facts
 
 

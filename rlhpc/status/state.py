@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rlhpc.cluster.queue import QueuedElement, array_of, explain
-from rlhpc.results.missing import has_given_up
 from rlhpc.results.progress import Phase, Progress
+from rlhpc.results.unfinished import has_given_up
 from rlhpc.status.facts import Facts
 from rlhpc.words import count, duration
 

@@ -29,6 +29,16 @@ COLOURS = {
     State.FAILED: "red",
     State.DAMAGED: "red",
 }
+# What draws each of them in a bar, and where there are no lines to draw with: by them a bar is read without colours.
+_STROKES = {
+    State.DONE: ("\u2501", "#"),  # a heavy line
+    State.RUNNING: ("\u2550", "="),  # a double one
+    State.SILENT: ("\u254c", "~"),  # a light one with gaps
+    State.WAITING: ("\u2500", "."),  # a light one
+    State.STOPPED: ("\u254c", "~"),
+    State.FAILED: ("\u00d7", "x"),  # crosses
+    State.DAMAGED: ("\u00d7", "x"),
+}
 _TO_LOOK_AT = (State.FAILED, State.DAMAGED, State.SILENT)
 _NARROW = 100  # columns of a terminal that has no room for long bars and times
 _GAP = 2  # blank columns between two
@@ -399,12 +409,11 @@ def _speed(group: overview.Group, shown: Overview, console: Console) -> list[str
 
 def _bar(group: overview.Group, n_cells: int, console: Console) -> Text:
     """Draw how many trainings are in each state; a state in which there is any has a cell."""
-    full, empty = ("#", ".") if console.options.ascii_only else ("\u2501", "\u2500")  # heavy and light lines
     states = [state for state in State if group.counts[state]]
     widths = cells([group.counts[state] for state in states], n_cells)
     return Text.assemble(
         *(
-            (width * (empty if state is State.WAITING else full), COLOURS[state])
+            (width * _STROKES[state][console.options.ascii_only], COLOURS[state])
             for state, width in zip(states, widths, strict=True)
         )
     )

@@ -76,7 +76,7 @@ def refuse_memory(here: plan.NodePlan, n_gpus: int) -> None:
     remedy = f"Give --trainings-per-gpu {fit_per_gpu}, or a" if fit_per_gpu else "Give a"
     raise InputError(
         f"{n} at once fill replay buffers of {wanted:.0f} GB, and this machine has {has:.0f} GB of memory. {remedy} smaller"
-        " buffer (hyperparameters={dqn: {all: {buffer_size: 10_000}}})."
+        " buffer ('hyperparameters={dqn: {all: {buffer_size: 10_000}}}')."
     )
 
 

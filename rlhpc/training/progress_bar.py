@@ -81,6 +81,7 @@ class ProgressBar:
         self._is_closed.set()
         if self._on_terminal:
             self._clock.join()
+        self._bar.set_postfix_str("", refresh=False)  # nothing runs any more, also of what was stopped
         self._bar.close()
 
     def _tick(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rlhpc.errors import RlhpcError
+from rlhpc.results.scores import standard_error
 from rlhpc.training import random_agent
 from rlhpc.training.process import libraries_of
 
@@ -77,5 +79,5 @@ def _play_trials(env_ids: Sequence[str], seeds: Sequence[int], n_episodes: int) 
 
 
 def _summarise(env_id: str, scores: Sequence[float]) -> RandomScore:
-    error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
-    return RandomScore(env_id, float(np.mean(scores)), error, len(scores))
+    error = standard_error(scores)
+    return RandomScore(env_id, float(np.mean(scores)), math.nan if error is None else error, len(scores))

@@ -47,7 +47,7 @@ def test_what_fits_is_not_refused(make_site, request_of):
         (
             {"timeout_min": 4320},
             "time_limit",
-            "4320 minutes is longer than the 2880 that the partition 'gpu' takes. Set slurm.timeout",
+            "4,320 minutes is longer than the 2,880 that the partition 'gpu' takes. Set slurm.timeout",
         ),
         ({"timeout_min": 8, "signal_seconds": 60}, "checkpoint_interval", "8 minutes (slurm.timeout_min) is no longer than the"),
         ({"timeout_min": 1, "checkpoint_minutes": 0}, "stop_time", "Set slurm.timeout_min=12 or more"),

@@ -64,10 +64,9 @@ def test_gpus_that_stay_idle_are_told(make_site, request_of):
     assert "whole_nodes" not in found(make_site(), request_of(gpus_per_node=1))
 
 
-def test_memory_that_is_not_shared_out_or_not_asked_for_is_told(make_site, request_of):
+def test_memory_that_is_not_shared_out_is_told(make_site, request_of):
     assert "CR_CORE)" in found(make_site(config={"CR_CORE_MEMORY": "CR_CORE"}), request_of())["memory"].what
-    assert "No memory is asked for" in found(make_site(), request_of(memory_gb=None))["memory"].what
-    assert "memory" not in found(make_site(), request_of(memory_gb=None, has_options=frozenset({"mem-per-gpu"})))
+    assert "memory" not in found(make_site(), request_of())
 
 
 def test_hyper_threads_are_told(make_site, request_of):

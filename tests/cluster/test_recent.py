@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from rlhpc.cluster import recent
-from rlhpc.cluster.recent import FRESH_SECONDS, RecentQueue, cache_folder
+from rlhpc.cluster.recent import FRESH_SECONDS, RecentQueue
 
 ROOT = Path(__file__).parents[2]
 LINE = "12_3|3|mine-0|PENDING|Priority|N/A"
@@ -148,10 +148,3 @@ def test_without_squeue_nothing_is_asked_or_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert RecentQueue(tmp_path / "cache").read(["a"]).fault == "'squeue' is not on PATH"
     assert not (tmp_path / "cache").exists()
-
-
-def test_answers_are_kept_where_the_user_keeps_such_things(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for given, expected in (("/x", "/x/rlhpc"), ("", f"{tmp_path}/.cache/rlhpc"), ("relative", f"{tmp_path}/.cache/rlhpc")):
-        monkeypatch.setenv("XDG_CACHE_HOME", given)
-        assert str(cache_folder()) == expected

@@ -10,7 +10,7 @@ import pytest
 
 from rlhpc.cluster import shards as module
 from rlhpc.cluster.image import ContainerConfig, Image
-from rlhpc.cluster.shards import Shards, Taken, array_command, command_again, describe, environment, merge_command, submit
+from rlhpc.cluster.shards import Shards, SubmittedJobs, array_command, command_again, describe, environment, merge_command, submit
 from rlhpc.errors import InputError, SlurmError
 
 FOR_ALL = "--mem=2G --parsable --export=ALL --requeue --open-mode=append"
@@ -86,8 +86,8 @@ def test_the_command_to_call_again_is_by_a_driver_where_there_was_one(shards):
 def test_jobs_are_described_with_where_they_print(shards):
     merge = f"Merge job 8 does the rest; it prints to {shards.logs}/merge-8.out"
     array = f"Array job 7 searches shards 0-2,5; they print to {shards.logs}/shard-7_*.out"
-    assert describe(shards, Taken("7", "8")) == f"{array}\n{merge}"
-    assert describe(shards, Taken(None, "8")) == merge
+    assert describe(shards, SubmittedJobs("7", "8")) == f"{array}\n{merge}"
+    assert describe(shards, SubmittedJobs(None, "8")) == merge
 
 
 @pytest.mark.parametrize(("phase", "flags"), [("shard", "--shard 5/16"), ("merge", "--merge --n-shards 16")])
@@ -152,7 +152,7 @@ def test_array_and_merge_are_submitted_outside_of_the_job_that_we_are_in(shards,
     for name, value in {"SLURM_JOB_ID": "1", "SBATCH_ARRAY_INX": "0-4", "SBATCH_PARTITION": "cpu"}.items():
         monkeypatch.setenv(name, value)
     fake = slurm(says="{job_id};east\n")
-    assert submit(shards) == Taken("7", "8")
+    assert submit(shards) == SubmittedJobs("7", "8")
     assert fake.asked == [tuple(array_command(shards, {})), tuple(merge_command(shards, "7", {}))]
     assert [env["RLHPC_SEARCH_PHASE"] for env in fake.environments] == ["shard", "merge"]
     assert all("SLURM_JOB_ID" not in env and "SBATCH_ARRAY_INX" not in env for env in fake.environments)
@@ -163,7 +163,7 @@ def test_array_and_merge_are_submitted_outside_of_the_job_that_we_are_in(shards,
 def test_where_nothing_is_missing_the_merge_alone_is_submitted(shards, slurm):
     fake = slurm()
     stored = replace(shards, missing="")
-    assert submit(stored) == Taken(None, "7")
+    assert submit(stored) == SubmittedJobs(None, "7")
     assert fake.asked == [tuple(merge_command(stored, None, {}))]
 
 
@@ -215,7 +215,7 @@ def test_a_refused_merge_without_an_array_cancels_nothing(shards, slurm):
 
 def test_a_sites_own_words_around_the_id_are_passed_over(shards, slurm):
     slurm(says="Welcome to 12 nodes\n{job_id}\n")
-    assert submit(shards) == Taken("7", "8")
+    assert submit(shards) == SubmittedJobs("7", "8")
 
 
 def test_an_answer_without_an_id_is_shown(shards, slurm):

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import runpy
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,6 +14,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
+
+from rlhpc.training import local
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -101,6 +107,56 @@ def test_the_stored_configuration_repeats_the_grid(launched):
     assert (answer["stored"], answer["failed"]) == ([], [])
 
 
+def test_the_configuration_of_a_former_launch_is_kept_and_named_so_that_it_can_be_launched_again(launched, tmp_path):
+    root = tmp_path / "tiny"
+    shutil.copytree(launched[0] / "tiny", root)
+    (root / "config.yaml").unlink()  # which names another folder
+    former = f"logs_dir={tmp_path}", "name=tiny"
+    launch("--cluster", "local", *former, *TINY)
+    first = (root / "config.yaml").read_text()
+    other = ("--cluster", "local", *former, *TINY, "algos=[random]", "seeds=[3]")
+    shown = launch("--dry-run", *other).stdout
+    assert f"{root} also holds 4 trainings of other launches.\n" in shown
+    assert f"--config {root}/config.yaml\n" in shown
+    assert not (root / "config-1.yaml").exists()
+    for _ in range(2):  # the second replaces nothing, and names the same file
+        shown = launch(*other).stdout
+        assert f"launch_training.py --config {root}/config-1.yaml\n" in shown
+        assert (root / "config-1.yaml").read_text() == first != (root / "config.yaml").read_text()
+    repeated = json.loads(launch("--dry-run", "--cluster", "local", "--json", "--config", str(root / "config-1.yaml")).stdout)
+    assert (repeated["n_trainings"], repeated["n_stored"]) == (4, 4)
+    assert sorted(path.name for path in root.glob("config*")) == ["config-1.yaml", "config.yaml"]
+
+
+def test_a_grid_in_other_environments_than_those_of_the_folder_is_refused_unless_it_is_added(launched):
+    logs, _ = launched
+    before = {path: path.read_bytes() for path in (logs / "tiny").rglob("*") if path.is_file()}
+    for flags in ((), ("--dry-run",)):
+        done = launch("--cluster", "local", f"logs_dir={logs}", "name=tiny", *flags, code=2)
+        assert done.stderr.startswith(
+            f"error: '{logs}/tiny' holds 4 trainings of another grid, in CartPole-v1; this grid is 760 trainings in"
+        )
+        assert f"--config {logs}/tiny/config.yaml\n" in done.stderr
+        assert "another name=...; to have both in one folder, --add." in done.stderr
+    assert "760 to train" in launch("--dry-run", "--add", f"logs_dir={logs}", "name=tiny").stdout
+    assert {path: path.read_bytes() for path in (logs / "tiny").rglob("*") if path.is_file()} == before
+
+
+def test_the_help_names_every_algorithm_that_we_ship():
+    shown = " ".join(launch("--help").stdout.split())
+    (listed,) = re.findall(r"or paths of your own: ([\w, ]+)\.", shown)
+    assert listed.split(", ") == sorted(path.stem for path in (ROOT / "configs/algos").glob("*.yaml"))
+
+
+def test_the_help_names_only_keys_that_there_are():
+    shown = " ".join(launch("--help").stdout.split())
+    (listed,) = re.findall(r"Most used: ([\w., ]+), and algos", shown)
+    values = yaml.safe_load((ROOT / "configs/launch_training.yaml").read_text())
+    for key in listed.split(", "):
+        group, _, inner = key.rpartition(".")
+        assert inner in (values[group] if group else values), key
+
+
 def test_other_settings_are_not_mixed_with_stored_results(launched):
     logs, _ = launched
     done = launch("--cluster", "local", f"logs_dir={logs}", "name=tiny", *TINY, "budget.total_timesteps=128", code=2)
@@ -174,6 +230,20 @@ def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tm
     )
     assert audited.returncode == 1
     assert "it will continue from its checkpoint" in audited.stdout
+
+
+def test_a_launch_that_is_killed_by_a_second_interrupt_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    words = ["jobs/launch_training.py", "--cluster", "local", f"logs_dir={tmp_path}", *TINY]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(local, "carry_out", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(words[0], run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.endswith(f"interrupted\nstart again to go on: python {shlex.join(words)}\n")
 
 
 IN_A_TERMINAL = """

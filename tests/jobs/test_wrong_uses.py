@@ -121,7 +121,7 @@ $ audit {half}
 more at once than memory holds
 $ launch_training --cluster local envs=[MsPacmanNoFrameskip-v4] algos=[dqn] seeds=[1,2,3,4] {huge_buffers} {as_new}
 2: error: 4 at once fill replay buffers of 22579 GB, and this machine has
-   GB of memory. Give a smaller buffer (hyperparameters={{dqn: {{all: {{buffer_size: 10_000}}}}}}).
+   GB of memory. Give a smaller buffer ('hyperparameters={{dqn: {{all: {{buffer_size: 10_000}}}}}}').
 
 # 6. no room on the disk
 scores on a full disk

@@ -20,14 +20,25 @@ RANDOM = Training("b", "X-v0", "random", 1, "Discrete", 0, {"class": "Random"})
 GRID = Grid((PPO, replace(PPO, seed=2), RANDOM), (("sac", "X-v0"), ("sac", "Y-v0")))
 
 
-def facts(*to_train, cluster="local", stored=(), damaged=(), n_gpus=2, partition=None, n_in_queue=0, n_others=0, image=None):
+def facts(
+    *to_train,
+    cluster="local",
+    stored=(),
+    damaged=(),
+    n_gpus=2,
+    partition=None,
+    n_in_queue=0,
+    n_others=0,
+    image=None,
+    device="cuda",
+):
     results = [Result(each, 1.0, (1.0,), 1, 3600.0, 0.0, "", "") for each in stored]
     found = Ledger(tuple(results), tuple(to_train), (), tuple(damaged))
     nodes = pack(found.to_train, n_gpus=n_gpus, trainings_per_gpu=3)
     told = {"name": "mine", "results": "logs/mine", "cluster": cluster}
     told |= text.facts_of(GRID, found, nodes, MeasuredHours(results, "cuda"))
     element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition, "image": image}
-    told |= {"namesakes": [], "n_others": n_others, "config": "logs/mine/config.yaml"}
+    told |= {"namesakes": [], "n_others": n_others, "former_config": None, "device": device}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
 
@@ -124,10 +135,41 @@ def test_runs_that_went_offline_though_they_were_to_be_online_are_told(tmp_path)
     assert len(text.after(done, store).splitlines()) == 1
 
 
-def test_trainings_of_other_launches_in_the_folder_are_told_with_the_way_back():
-    lines = text.before(facts(PPO, n_others=12)).splitlines()
-    assert "logs/mine also holds 12 trainings of other launches, not named by this grid." in lines
-    assert any(line.endswith("jobs/launch_training.py --config logs/mine/config.yaml") for line in lines)
+def test_trainings_of_other_launches_in_the_folder_are_told_with_the_way_back_where_there_is_one():
+    told = facts(PPO, n_others=12)
+    lines = text.before(told | {"former_config": "logs/mine/config-1.yaml"}).splitlines()
+    assert lines[5:7] == [
+        "logs/mine also holds 12 trainings of other launches.",
+        f"To launch some of them again: {text.job('launch_training', '--config', 'logs/mine/config-1.yaml')}",
+    ]
+    assert "again:" not in text.before(told)
+
+
+def test_where_the_algorithm_does_not_tell_why_its_times_come_from_elsewhere_the_environments_do():
+    a2c = [replace(PPO, algo="a2c", env_id=env_id, action_space="Box", hyperparameters={"class": "A2C"}) for env_id in "XY"]
+    others = [replace(each, env_id=env_id, action_space="Discrete") for env_id, each in zip("VW", a2c, strict=True)]
+    lines = text.before(facts(*a2c, *others, PPO)).splitlines()
+    assert lines[-1] == (
+        "Times are estimates: 3 trainings (a2c, ppo) by priors of an A100; 2 trainings (a2c in V, W) as if they were PPO on an"
+        " A100, for want of a prior."
+    )
+    more = [replace(others[0], env_id=env_id) for env_id in "QRSTU"]
+    assert "5 trainings (a2c in Q, R and 3 more) as if" in text.before(facts(a2c[0], *more))
+
+
+def test_without_a_gpu_a_machine_is_said_to_be_slower_than_the_a100_of_the_estimates():
+    slower = "This machine has no GPU to train on, and may take much longer than an A100."
+    assert text.before(facts(PPO, device="cpu")).endswith(slower)
+    assert slower not in text.before(facts(PPO))
+    assert slower not in text.before(facts(RANDOM, device="cpu"))  # which was measured on a core
+    assert slower not in text.before(facts(PPO, device="cpu", cluster="slurm"))
+    assert slower not in text.before(facts(PPO, device="cpu", stored=[GRID.trainings[1]]))  # by its own trainings
+
+
+def test_numbers_of_episodes_are_told_as_those_of_steps_are():
+    told = facts(PPO)
+    kind = {**told["kinds"][1], "n_random_episodes": 1_000}
+    assert "random           1,000 episodes, no training" in text.before(told | {"kinds": [kind]})
 
 
 def test_commands_that_are_printed_can_be_pasted_in_this_folder(monkeypatch, tmp_path):
@@ -168,8 +210,13 @@ def test_a_bound_is_told_where_it_is_less_than_the_plan():
 
 def test_after_a_stop_what_had_begun_and_what_had_not_is_told(tmp_path):
     store = Store(tmp_path)
+    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1] == "2 not begun: start again to go on."
     store.folder(PPO).mkdir(parents=True)
-    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1].startswith("1 stopped, 1 not begun: start again")
+    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1] == "1 stopped, 1 not begun: start again to go on."
+    (store.folder(PPO) / "checkpoint-000000000064").touch()
+    assert text.after(Outcome(stopped=[PPO, RANDOM]), store).splitlines()[1] == (
+        "1 stopped, 1 not begun: start again, and each goes on from its checkpoint, if it has one."
+    )
     _, stopped, command = text.after(Outcome(stopped=[PPO]), store, command="python it").splitlines()
     assert stopped.startswith("1 stopped: start again")
     assert command == "  python it"

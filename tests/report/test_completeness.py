@@ -59,6 +59,28 @@ def test_a_training_whose_supervisor_died_elsewhere_is_no_longer_called_running(
     assert by_state(read_completeness(table(store, TRAININGS[1:])).lacking) == {"stopped": 1}
 
 
+@pytest.mark.parametrize("benchmark", ["benchmark,", ""])
+def test_a_table_that_says_no_benchmark_is_matched_by_the_rest(store, benchmark):
+    path = store.root / "scores.csv"
+    blank = benchmark and ","
+    path.write_text(f"{benchmark}env_id,algo,seed,score\n{blank}Y-v0,ppo,1,1.0\n{blank}Y-v0,ppo,2,1.0\n")
+    found = read_completeness(path)
+    assert found.scored == {("Y-v0", "ppo"): 2}
+    assert len(found.lacking) == len(TRAININGS) - 2
+
+
+def test_the_same_environment_of_another_benchmark_counts_for_nothing(store):
+    path = table(store, TRAININGS)
+    path.write_text(path.read_text().replace("b,Y-v0", "c,Y-v0"))
+    assert {name.split("/")[1] for name, _ in read_completeness(path).lacking} == {"Y-v0"}
+
+
+def test_a_row_without_a_score_counts_for_nothing(store):
+    path = table(store, TRAININGS)
+    path.write_text(path.read_text().replace("Y-v0,ppo,1,1.0", "Y-v0,ppo,1,").replace("Y-v0,ppo,2,1.0", "Y-v0,ppo,2,NaN"))
+    assert [name for name, _ in read_completeness(path).lacking] == ["b/Y-v0/ppo/1", "b/Y-v0/ppo/2"]
+
+
 def test_a_table_that_lies_elsewhere_says_nothing_of_it(tmp_path):
     assert read_completeness(table(Store(tmp_path), TRAININGS)) is None
 

@@ -3,7 +3,7 @@ import pytest
 
 from rlhpc.report.learning_curves import N_PARTS, read_learning_curves
 
-COLUMNS = "benchmark,env_id,algo,seed,folder"
+COLUMNS = "benchmark,env_id,algo,seed,folder,total_timesteps,hyperparameters_hash"
 
 
 @pytest.fixture
@@ -11,12 +11,12 @@ def write(tmp_path):
     """Write the curve of a training, and its row in the table."""
     rows = [COLUMNS]
 
-    def write(found, column, algo, seed, episodes):
+    def write(found, column, algo, seed, episodes, settings="100,x"):
         problem, folder = found.problem, f"trainings/{column}/{algo}/{seed}".replace("<", "")
         (tmp_path / folder).mkdir(parents=True)
         text = "timesteps,episode_score,episode_length\n" + "".join(f"{steps},{score},1\n" for steps, score in episodes)
         (tmp_path / folder / "learning_curve.csv").write_text(text)
-        rows.append(f"{problem.benchmarks[column]},{problem.env_ids[column]},{algo},{seed},{folder}")
+        rows.append(f"{problem.benchmarks[column]},{problem.env_ids[column]},{algo},{seed},{folder},{settings}")
         (tmp_path / "scores.csv").write_text("\n".join(rows))
         return tmp_path / "scores.csv"
 
@@ -91,6 +91,26 @@ def test_curves_that_are_damaged_empty_or_gone_are_left_out(found, write, tmp_pa
     (tmp_path / "trainings" / "0" / algos[3] / "1" / "learning_curve.csv").unlink()
     (one,) = read_learning_curves(path, found.problem, [0])
     assert (list(one.scores), one.n_trainings) == ([algos[0]], 1)
+
+
+@pytest.mark.parametrize("other", ["200,x", "100,y"])
+def test_an_algorithm_whose_trainings_differ_is_named_and_not_averaged(found, write, other):
+    alike, mixed = found.problem.algos[:2]
+    for seed, settings in ((1, "100,x"), (2, other)):
+        write(found, 0, alike, seed, [(50, 1.0), (100, 2.0)])
+        path = write(found, 0, mixed, seed, [(50, 1.0), (100, 2.0)], settings)
+    write(found, 1, mixed, 1, [(1, 1.0)])
+    path = write(found, 2, alike, 1, [(1, 1.0)], other)
+    first, *others = read_learning_curves(path, found.problem, [0, 1, 2])
+    assert (list(first.scores), first.n_trainings, first.not_averaged) == ([alike], 2, (mixed,))
+    assert [one.not_averaged for one in others] == [(), ()]  # environments may differ
+
+
+def test_where_no_algorithm_can_be_averaged_the_environment_is_told_without_curves(found, write):
+    for seed, settings in ((1, "100,x"), (2, "200,x")):
+        path = write(found, 0, found.problem.algos[0], seed, [(50, 1.0), (100, 2.0)], settings)
+    (one,) = read_learning_curves(path, found.problem, [0])
+    assert (one.scores, one.n_trainings, one.has_lines, one.not_averaged) == ({}, 0, False, found.problem.algos[:1])
 
 
 def test_a_table_without_folders_has_none(found, tmp_path):

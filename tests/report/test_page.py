@@ -301,6 +301,21 @@ def test_where_each_training_has_one_point_a_sentence_stands_for_the_curve(repor
     assert len(Page(alone).of("svg")) == N_FIGURES
 
 
+def test_algorithms_that_are_not_averaged_are_named_where_the_curves_are(report):
+    algo = report.found.problem.algos[0]
+    some = LearningCurves("Some", np.arange(2.0), {algo: np.arange(2.0)}, 3, 2, ("a2c", "<b>sac</b>"))
+    none = LearningCurves("None", np.zeros(2), {}, 0, 0, ("a2c",))
+    said = (
+        "trainings that differ in budget or hyperparameters are not averaged: a2c, &lt;b&gt;sac&lt;/b&gt; in Some; a2c in None."
+    )
+    shown = render(replace(report, trainings=Trainings(SEEDS, (some, none))))
+    assert said in shown
+    assert "There is no curve to draw" not in shown
+    alone = render(replace(report, trainings=Trainings(SEEDS, (none,))))
+    assert "not averaged: a2c in None." in alone
+    assert "Learning curves in the chosen environments" in alone
+
+
 def test_subset_of_every_environment_and_one_size_still_make_a_page(search_table, make_report):
     shown = render(make_report(search_table(np.arange(10.0, 70.0, 10.0)[:, None], 1)))
     assert "there is no other" in shown
@@ -365,3 +380,11 @@ def test_a_grid_that_is_not_complete_and_scores_that_are_newer_are_told_beside_t
     assert "The grid is not complete: 2 of its 3 trainings have no score." in shown
     assert "The scores are not those that were searched: search again." in shown
     assert Trainings(SEEDS, grid=replace(grid, lacking=())).warnings() == []
+
+
+def test_a_reference_that_has_not_converged_is_told_beside_the_verdict(report):
+    seeds = replace(SEEDS, unconverged=("X", "<b>Y"))
+    shown = render(replace(report, trainings=Trainings(seeds))).partition("</header>")[0]
+    assert (
+        "The reference had not converged when its budget ended, on X, &lt;b&gt;Y: 100 means what it had reached by then." in shown
+    )

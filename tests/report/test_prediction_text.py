@@ -47,6 +47,8 @@ def test_score_place_and_what_they_rest_on_come_first():
     assert len(describe(replace(PREDICTION, n_own=6)).splitlines()) == 5
     assert seeds.startswith("Seeds: standard error 0.0212 ± 0.0005 in log10, by 1,000 draws, which leave the ends")
     assert seeds.endswith("uncertain by ± 0.001")
+    exact = describe(replace(PREDICTION, seeds=replace(SEEDS, standard_error=0.0, standard_error_error=0.0, bound_error=0.0)))
+    assert "Seeds: standard error 0 in log10, by 1,000 draws\n" in f"{exact}\n"
 
 
 def test_a_level_that_was_lowered_is_told_with_what_it_would_take():

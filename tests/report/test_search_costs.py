@@ -75,6 +75,44 @@ def test_every_environment_without_a_good_cost_is_told(problem, tmp_path):
     assert np.isnan(kept.costs).tolist() == [False, False, True, True, True]
 
 
+OTHERS = "".join(f"{env},b,ppo,1,1000,x,3600\n" for env in "BCDE")
+HEADER = "env_id,benchmark,algo,seed,total_timesteps,hyperparameters_hash,train_seconds\n"
+
+
+@pytest.fixture
+def cost_of_a(problem, tmp_path):
+    """Return the cost of an environment of the benchmark a, as some rows say it."""
+
+    def cost(rows, *words):
+        path = table(tmp_path / "scores.csv", HEADER + rows + OTHERS)
+        return costs_of(replace(problem, benchmarks=("a", *"bbbb")), "--costs", path, *words).costs[0]
+
+    return cost
+
+
+def test_what_an_environment_costs_within_another_benchmark_does_not_count(cost_of_a):
+    assert cost_of_a("A,a,ppo,1,1000,x,3600\nA,b,ppo,1,100000,x,360000\n") == 1
+    assert cost_of_a("A,,ppo,1,1000,x,3600\nA,b,ppo,1,100000,x,360000\n") == 1
+
+
+def test_one_row_an_environment_and_benchmark_is_no_repetition(problem, tmp_path):
+    path = table(tmp_path / "costs.csv", "env_id,benchmark,hours\nA,a,1\nA,b,100\nB,,2\nC,,2\nD,,2\nE,,2\n")
+    assert costs_of(replace(problem, benchmarks=("a", *"bbbb")), "--costs", path).costs.tolist() == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("other", ["100000,x", "1000,y"])
+def test_an_algorithm_whose_trainings_differ_has_no_cost(cost_of_a, other):
+    mixed = f"A,a,ppo,1,1000,x,3600\nA,a,ppo,2,{other},360000\n"
+    assert cost_of_a(f"{mixed}A,a,a2c,1,1000,z,7200\nA,a,a2c,2,1000,z,7200\n") == 2
+    with pytest.raises(InputError) as caught:
+        cost_of_a(mixed)
+    (fault,) = caught.value.faults
+    assert (
+        "has no cost for A (trainings that differ in total_timesteps or hyperparameters_hash are not averaged: keep one kind). "
+        "Add them, or leave these environments out"
+    ) in fault
+
+
 def test_a_single_negative_row_is_refused_though_the_mean_is_positive(problem, tmp_path):
     rows = "".join(f"{env},{algo},10\n" for env in "ABCDE" for algo in ("ppo", "a2c"))
     with pytest.raises(InputError, match="line 12, column 'hours': '-1' is no cost"):

@@ -71,6 +71,14 @@ def test_seeds_of_different_budgets_are_not_averaged(read):
     assert any("ppo on E2 is not averaged: its trainings differ in total_timesteps" in note for note in scores.notes)
 
 
+def test_environments_whose_reference_had_not_converged_are_named(read):
+    rows = ["a,E1,ppo,1,10,False", "a,E1,ppo_converged,1,9,True", "a,E1,ppo_converged,2,9,False", "b,E2,ppo_converged,1,9,True"]
+    header = "benchmark,env_id,algo,seed,score,converged"
+    assert read(*rows, "b,Other,ppo_converged,1,9,False", header=header).unconverged == ("E1",)
+    assert read(*rows[:2], header=header).unconverged == ()
+    assert read(*ROWS).unconverged == ()
+
+
 def test_rows_that_were_not_searched_are_left_out_and_counted(read):
     scores = read(*ROWS, "a,E1,random,1,5,0,", "a,E9,ppo,1,5,100,", "other,E1,ppo,1,5,100,", "a,E1,a2c,2,,100,")
     assert set(scores.intervals) == {("E1", "ppo"), ("E1", "a2c"), ("E2", "ppo")}

@@ -13,8 +13,9 @@ from rlhpc.files import digest
 from rlhpc.records import Training
 from rlhpc.results.audit import Audit, Record, Strange, audit
 from rlhpc.results.lease import LEASE, Leases
-from rlhpc.results.missing import State, unfinished
+from rlhpc.results.missing import unfinished
 from rlhpc.results.store import RESULT, Store
+from rlhpc.results.unfinished import RecordState
 
 NEVER_BEGUN = Training("bench", "dm_control/x-v0", "ppo", 9, "Continuous", 1000)
 
@@ -44,18 +45,18 @@ def forget(store, training):
 
 def test_a_grid_that_is_stored_is_in_order(store, grid):
     found = audit(store)
-    records = [Record(training.name, State.STORED, "", store.folder(training)) for training in grid]
+    records = [Record(training.name, RecordState.STORED, "", store.folder(training)) for training in grid]
     assert found == Audit(tuple(sorted(records, key=lambda record: record.name)), "", (), {}, 0, 0)
     assert found.in_order
     assert found.verdict == "In order: all 6 trainings are recorded exactly once."
-    assert found.counts == {state: 6 * (state is State.STORED) for state in State}
+    assert found.counts == {state: 6 * (state is RecordState.STORED) for state in RecordState}
 
 
 def test_a_training_of_the_grid_without_a_folder_never_began(store, grid):
     store.write_grid([NEVER_BEGUN])
     found = audit(store)
     path = store.trainings / "bench" / "dm_control+x-v0" / "ppo" / "9"
-    assert of(found, NEVER_BEGUN) == Record(NEVER_BEGUN.name, State.NEVER_BEGUN, "it has no folder yet", path)
+    assert of(found, NEVER_BEGUN) == Record(NEVER_BEGUN.name, RecordState.NEVER_BEGUN, "it has no folder yet", path)
     assert not found.in_order
     assert found.verdict == "Not in order: 1 of 7 trainings is not recorded; launch again to train what is missing."
 
@@ -91,9 +92,9 @@ def test_a_result_that_does_not_verify_is_damaged(store, grid, damage, reason):
     damage(path)
     found = audit(store)
     record = of(found, grid[0])
-    assert (record.state, record.path) == (State.DAMAGED, path.parent)
+    assert (record.state, record.path) == (RecordState.DAMAGED, path.parent)
     assert record.reason.startswith(f"'{path}' {reason}")
-    assert found.counts[State.STORED] == 5
+    assert found.counts[RecordState.STORED] == 5
     assert not found.in_order
     assert found.strange == ()
 
@@ -102,9 +103,9 @@ def test_a_result_in_the_folder_of_another_training_is_damaged_and_its_own_is_mi
     first, second = grid[0], grid[1]
     (store.folder(first) / RESULT).rename(store.folder(second) / RESULT)
     found = audit(store)
-    assert of(found, second).state is State.DAMAGED
+    assert of(found, second).state is RecordState.DAMAGED
     assert f"holds the result of '{first.name}': it was moved" in of(found, second).reason
-    assert of(found, first).state is State.BEGUN
+    assert of(found, first).state is RecordState.BEGUN
     assert found.repeated == {}  # it is recorded once, in a wrong place
 
 
@@ -113,7 +114,7 @@ def test_a_link_to_no_result_is_damage_since_none_can_be_written_in_its_place(st
     path.unlink()
     path.symlink_to("gone.json")
     record = of(audit(store), grid[0])
-    assert record.state is State.DAMAGED
+    assert record.state is RecordState.DAMAGED
     assert f"'{path}' cannot be read: FileNotFoundError" in record.reason
     assert "the file that it links to" in record.reason
 
@@ -123,7 +124,7 @@ def test_a_file_in_place_of_a_folder_is_damage(store, grid):
     shutil.rmtree(folder)
     folder.write_text("")
     found = audit(store)
-    assert of(found, grid[0]).state is State.DAMAGED
+    assert of(found, grid[0]).state is RecordState.DAMAGED
     assert "Not a directory" in of(found, grid[0]).reason
     assert found.strange == (Strange(folder, "a file that belongs to no training"),)
 
@@ -152,7 +153,7 @@ def test_a_training_whose_last_attempt_failed_is_failed_with_its_reason(store, g
     forget(store, grid[0])
     store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "broken", "forgiven": False}])
     (store.folder(grid[0]) / "checkpoint-64").write_text("")
-    assert of(audit(store), grid[0]) == Record(grid[0].name, State.FAILED, "broken (2 attempts)", store.folder(grid[0]))
+    assert of(audit(store), grid[0]) == Record(grid[0].name, RecordState.FAILED, "broken (2 attempts)", store.folder(grid[0]))
 
 
 @pytest.mark.parametrize("entry", [{"forgiven": False}, {}])
@@ -161,17 +162,17 @@ def test_an_attempt_that_is_not_forgiven_is_a_failure_and_so_is_an_entry_that_do
     stopped = {"attempt": 1, "reason": "stopped on SIGTERM", "forgiven": True}
     store.write_attempts(grid[0], [stopped, {"attempt": 2, "reason": "boom", **entry}])
     record = of(audit(store), grid[0])
-    assert (record.state, record.reason) == (State.FAILED, "boom (1 attempt)")
+    assert (record.state, record.reason) == (RecordState.FAILED, "boom (1 attempt)")
 
 
 def test_a_training_that_was_stopped_did_not_fail_even_if_it_had_before(store, grid):
     folder = forget(store, grid[0])
     store.write_attempts(grid[0], [{"attempt": 1, "reason": "boom"}, {"attempt": 2, "reason": "the clock", "forgiven": True}])
     record = of(audit(store), grid[0])
-    assert (record.state, record.reason) == (State.BEGUN, "the clock; no checkpoint is there: it will begin anew")
+    assert (record.state, record.reason) == (RecordState.BEGUN, "the clock; no checkpoint is there: it will begin anew")
     (folder / "checkpoint-64").write_text("")
     record = of(audit(store), grid[0])
-    assert (record.state, record.reason) == (State.STOPPED, "the clock; it will continue from its checkpoint")
+    assert (record.state, record.reason) == (RecordState.STOPPED, "the clock; it will continue from its checkpoint")
     assert list(unfinished(store)) == [
         (
             f"1 training began and left no result yet: {grid[0].name}. Collect again when they have ended, or launch the grid"
@@ -184,7 +185,7 @@ def test_attempts_that_cannot_be_read_count_as_a_failure(store, grid):
     folder = forget(store, grid[0])
     (folder / "attempts.json").write_text("[{")
     record = of(audit(store), grid[0])
-    assert record.state is State.FAILED
+    assert record.state is RecordState.FAILED
     assert "the reason cannot be read" in record.reason
 
 
@@ -195,14 +196,14 @@ def test_a_training_that_a_supervisor_holds_is_running_until_it_lets_go(store, g
     leases.take(store.folder(grid[0]))
     held = f"running, or left by a killed supervisor: {leases.holder}"
     found = audit(store)
-    assert of(found, grid[0]) == Record(grid[0].name, State.RUNNING, held, folder)
+    assert of(found, grid[0]) == Record(grid[0].name, RecordState.RUNNING, held, folder)
     assert f"process {os.getpid()} on host " in held
     assert found.verdict == (
         "Not in order: 1 of 6 trainings is not recorded; "
         "audit again when what is running has ended (if nothing is, launch again)."
     )
     leases.release(store.folder(grid[0]))
-    assert of(audit(store), grid[0]).state is State.STOPPED
+    assert of(audit(store), grid[0]).state is RecordState.STOPPED
 
 
 def test_a_training_that_failed_and_is_tried_again_is_running_and_what_it_failed_by_is_told(store, grid):
@@ -211,17 +212,17 @@ def test_a_training_that_failed_and_is_tried_again_is_running_and_what_it_failed
     leases = Leases()
     leases.take(store.folder(grid[0]))
     record = of(audit(store), grid[0])
-    assert record.state is State.RUNNING
+    assert record.state is RecordState.RUNNING
     assert record.reason.endswith(f"{leases.holder}; before: boom")
     leases.release(store.folder(grid[0]))
-    assert of(audit(store), grid[0]).state is State.FAILED
+    assert of(audit(store), grid[0]).state is RecordState.FAILED
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\ufffd"])
 def test_a_damaged_lease_is_that_of_an_unknown_process(store, grid, text):
     (forget(store, grid[0]) / LEASE).write_text(text)
     record = of(audit(store), grid[0])
-    assert record.state is State.RUNNING
+    assert record.state is RecordState.RUNNING
     assert record.reason.endswith("an unknown process (its lease is damaged)")
 
 
@@ -233,11 +234,11 @@ def test_a_lease_that_was_left_beside_a_result_means_nothing(store, grid):
 @pytest.mark.parametrize(
     ("names", "state", "reason"),
     [
-        ([], State.BEGUN, "no checkpoint is there: it will begin anew"),
-        (["checkpoint-64"], State.STOPPED, "it will continue from its checkpoint"),
-        (["checkpoint-64.damaged-01234567"], State.BEGUN, "no checkpoint is there: it will begin anew"),
-        ([".checkpoint-64.0123.tmp"], State.BEGUN, "no checkpoint is there: it will begin anew"),
-        ([".checkpoint-64"], State.BEGUN, "no checkpoint is there: it will begin anew"),
+        ([], RecordState.BEGUN, "no checkpoint is there: it will begin anew"),
+        (["checkpoint-64"], RecordState.STOPPED, "it will continue from its checkpoint"),
+        (["checkpoint-64.damaged-01234567"], RecordState.BEGUN, "no checkpoint is there: it will begin anew"),
+        ([".checkpoint-64.0123.tmp"], RecordState.BEGUN, "no checkpoint is there: it will begin anew"),
+        ([".checkpoint-64"], RecordState.BEGUN, "no checkpoint is there: it will begin anew"),
     ],
 )
 def test_what_a_training_without_a_result_goes_on_from_is_told(store, grid, names, state, reason):
@@ -267,7 +268,7 @@ def test_a_result_that_the_grid_does_not_name_is_strange(store, grid, put):
     extra = store.folder(put("X-v0", "a2c", 1, 1.0).training)
     found = audit(store)
     assert found.strange == (Strange(extra, "a training that grid.json does not name: stored"),)
-    assert found.counts[State.STORED] == 6
+    assert found.counts[RecordState.STORED] == 6
     assert not found.in_order
     assert found.verdict == "Not in order: 1 path not of the grid; move away what is not of the grid."
 
@@ -328,7 +329,7 @@ def test_a_copy_in_the_folder_of_another_training_is_recorded_twice(store, grid)
     shutil.copy(first, second)
     found = audit(store)
     assert found.repeated == {grid[0].name: (first, second)}
-    assert (of(found, grid[0]).state, of(found, grid[1]).state) == (State.STORED, State.DAMAGED)
+    assert (of(found, grid[0]).state, of(found, grid[1]).state) == (RecordState.STORED, RecordState.DAMAGED)
     assert "1 training recorded more than once" in found.verdict
 
 
@@ -349,7 +350,7 @@ def test_a_copy_of_a_training_is_found_wherever_it_lies_below_trainings(store, g
     found = audit(store)
     assert {name: set(paths) for name, paths in found.repeated.items()} == {grid[3].name: {home / RESULT, copy / RESULT}}
     assert [each.path for each in found.strange] == [store.trainings / each for each in strange]
-    assert found.counts[State.STORED] == 6
+    assert found.counts[RecordState.STORED] == 6
     assert not found.in_order
 
 
@@ -397,7 +398,7 @@ def test_without_a_sound_grid_nothing_is_proven_and_what_has_a_folder_is_told(st
     assert found.grid_fault.startswith(f"'{store.grid}' ")
     assert reason in found.grid_fault
     assert "launch again with the same configuration, which writes it anew" in found.grid_fault
-    assert (found.counts[State.STORED], found.counts[State.BEGUN]) == (5, 1)
+    assert (found.counts[RecordState.STORED], found.counts[RecordState.BEGUN]) == (5, 1)
     assert found.strange == ()
     assert not found.in_order
     assert found.verdict == (
@@ -409,14 +410,14 @@ def test_without_a_sound_grid_nothing_is_proven_and_what_has_a_folder_is_told(st
 def test_without_a_grid_even_a_folder_in_which_all_is_stored_is_not_in_order(store, grid):
     store.grid.unlink()
     found = audit(store)
-    assert found.counts[State.STORED] == len(found.records) == 6
+    assert found.counts[RecordState.STORED] == len(found.records) == 6
     assert not found.in_order
 
 
 def test_a_grid_whose_trainings_are_gone_is_not_in_order(store, grid):
     shutil.rmtree(store.trainings)
     found = audit(store)
-    assert found.counts[State.NEVER_BEGUN] == 6
+    assert found.counts[RecordState.NEVER_BEGUN] == 6
     assert found.strange == ()
 
 

@@ -37,6 +37,18 @@ def test_a_complete_grid_has_no_problems(store, put):
     assert set(collected.dataset.random_sources) == {"benchmark bench: a paper"}
 
 
+def test_a_reference_that_has_not_converged_is_told(store, put):
+    grid(put)
+    put("Pong", "ppo_converged", 111, 20.0, converged=True)
+    put("Pong", "ppo_converged", 222, 20.0, converged=False)
+    put("Boxing", "ppo_converged", 111, 20.0, converged=False)
+    put("Boxing", "ppo_converged", 222, 20.0, converged=False)
+    (problem,) = collect(store, BENCH).problems
+    assert problem.startswith(
+        "3 trainings of the reference 'ppo_converged' had not converged when the budget ended, on Boxing, Pong: 100 means"
+    )
+
+
 def test_rows_are_sorted_whatever_the_order_of_writing(store, put):
     for result in [("Pong", "ppo", 9), ("Pong", "ppo", 10), ("Pong", "a2c", 9), ("Alien/v5", "ppo", 9)]:
         put(*result, 1.0)

@@ -249,13 +249,6 @@ def test_a_benchmark_given_in_one_row_holds_for_all_rows_of_its_environment(tmp_
     assert read(tmp_path, text.replace("200", "100"), PUBLISHED).benchmarks == ("bench",)
 
 
-def test_the_names_of_the_random_agent_and_the_reference_are_arguments(tmp_path):
-    text = "env_id,algo,seed,score\nPong,uniform,1,0\nPong,expert,1,10\nPong,random,1,3\n"
-    dataset = read(tmp_path, text, random_algo="uniform", reference_algo="expert")
-    assert dataset.algos == ("random",)
-    assert (dataset.random_scores[0], dataset.reference_scores[0]) == (0.0, 10.0)
-
-
 def test_what_a_long_table_does_not_say_comes_from_the_benchmark_or_is_custom(tmp_path):
     text = "env_id,algo,seed,score,random_score,reference_score\nPong,ppo,1,5,,\nMine-v0,ppo,1,5,0,1\n"
     dataset = read(tmp_path, text, PUBLISHED)

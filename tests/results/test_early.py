@@ -50,8 +50,19 @@ def test_what_has_no_early_score_is_told(store, put):
     early = early_scores([late, none, broken], store, (500,))
     assert early.rows == ()
     assert "ppo/1 after 500 steps: no episode had ended by then" in early.problems[0]
-    assert "ppo/2: cannot read the table" in early.problems[1]
-    assert "'high' is not a number" in early.problems[2]
+    assert "ppo/2: cannot read the learning curve" in early.problems[1]
+    assert "could not convert string 'high'" in early.problems[2]
+
+
+@pytest.mark.parametrize("text", ["steps,score\n10,1.0\n", "timesteps,episode_score,episode_length\n10,1.0,1\n20,,1\n"])
+def test_a_foreign_or_damaged_curve_keeps_no_other_training_from_its_early_score(store, put, text):
+    damaged, sound = (put("Pong", "ppo", seed, 5.0) for seed in (1, 2))
+    (store.folder(damaged.training) / "learning_curve.csv").write_text(text)
+    curve(store, sound, [(10, 1.0), (20, 3.0)])
+    early = early_scores([damaged, sound], store, (500,))
+    assert [(row["seed"], row["score"]) for row in early.rows] == [(2, 2.0)]
+    (problem,) = early.problems
+    assert problem.startswith("no early score of bench/Pong/ppo/1: the learning curve '")
 
 
 def test_table_has_a_row_for_each_training_and_budget(store, put, tmp_path):

@@ -57,6 +57,7 @@ def test_damage_is_told_with_its_reason(store, training):
     ((damaged, reason),) = ledger.check(store, [training]).damaged
     assert damaged == training
     assert f"'{path}' cannot be read" in reason
+    assert "Launch the grid again" not in reason  # it is a launch that tells
 
 
 def test_a_launch_trains_what_is_missing_then_what_is_damaged(training):

@@ -1,91 +1,51 @@
-"""When a training has failed for good, and how far one without a result is."""
-
-import dataclasses
-import datetime as dt
-import json
-import os
-import time
-
 import pytest
 
-from rlhpc.results import progress
-from rlhpc.results.holder import this_process
-from rlhpc.results.lease import EXPIRY_SECONDS, LEASE
-from rlhpc.results.missing import State, has_given_up, how_far
-from rlhpc.results.progress import PROGRESS, Phase, Progress
-
-FAILED, KILLED = {"reason": "boom"}, {"reason": "killed", "forgiven": True}
-RETRIED, LAST = ({**FAILED, "forgiven": False, "will_retry": will_retry} for will_retry in (True, False))
+from rlhpc.results.missing import NAMES_SHOWN, gaps, unfinished
+from rlhpc.results.scores import Score
 
 
-@pytest.mark.parametrize(
-    ("attempts", "expected"),
-    [
-        ([], False),
-        ([RETRIED], False),
-        ([LAST], True),
-        ([RETRIED, LAST], True),
-        ([LAST, RETRIED], False),
-        ([LAST, KILLED], False),
-        ([{**KILLED, "will_retry": False}], False),
-        ([FAILED], True),
-        ([{**FAILED, "forgiven": False}], True),
-        ([KILLED], False),
-    ],
-)
-def test_a_training_has_given_up_when_its_last_ending_was_its_own_fault_and_the_last_try(attempts, expected):
-    assert has_given_up(attempts) is expected
+def score(env_id, algo, seed):
+    return Score(env_id, algo, seed, 1.0)
 
 
-# --- how far one without a result is
-
-ELSEWHERE = dataclasses.replace(this_process(), host="n1", boot_id="another")
-
-
-@pytest.fixture
-def hold(tmp_path):
-    """Have a supervisor hold the lease of a training's folder, renewed some seconds ago."""
-
-    def take(seconds_ago, holder=ELSEWHERE):
-        (tmp_path / LEASE).write_text(json.dumps(dataclasses.asdict(holder)))
-        touch(tmp_path / LEASE, seconds_ago)
-        return tmp_path
-
-    return take
+def test_the_seeds_that_an_algorithm_lacks_are_told_with_the_environments():
+    scores = [score(env_id, "ppo", seed) for env_id in ("A", "B", "C") for seed in (1, 2)]
+    scores += [score("A", "a2c", 1), score("A", "a2c", 2), score("B", "a2c", 1)]
+    assert list(gaps(scores)) == [
+        "'a2c' has no result on 1 environment: C.",
+        "'a2c' has no result of seed 2 on 1 environment: B.",
+    ]
 
 
-def touch(path, seconds_ago):
-    os.utime(path, (time.time() - seconds_ago,) * 2)
+def test_an_environment_without_any_baseline_is_no_gap():
+    scores = [score("A", "ppo", 1), score("B", "ppo", 1), score("A", "random", 1)]
+    assert list(gaps(scores)) == []
 
 
-@pytest.mark.parametrize(
-    ("seconds_ago", "expected"), [(EXPIRY_SECONDS - 60, State.RUNNING), (EXPIRY_SECONDS + 60, State.BEGUN), (-60, State.RUNNING)]
-)
-def test_one_that_is_held_elsewhere_is_running_until_the_lease_expires(hold, seconds_ago, expected):
-    assert how_far(hold(seconds_ago))[0] is expected
+def test_what_began_failed_and_never_began_is_told_apart(store, put):
+    trainings = [put("dm_control/x-v0", "ppo", seed, 1.0).training for seed in range(4)]
+    store.write_grid(trainings)
+    for training in trainings[1:]:
+        (store.folder(training) / "result.json").unlink()
+    store.write_attempts(trainings[1], [{"attempt": 1, "reason": "boom"}])
+    store.folder(trainings[3]).rmdir()
+    failed, begun, never = unfinished(store)
+    assert failed == "failed: bench/dm_control/x-v0/ppo/1: boom (1 attempt)"
+    assert begun.startswith("1 training began and left no result yet: bench/dm_control/x-v0/ppo/2. Collect again when they have")
+    assert never.startswith("1 training of the grid never began: bench/dm_control/x-v0/ppo/3. Launch the grid again")
 
 
-def test_one_whose_lease_has_expired_has_stopped_where_there_is_a_checkpoint_and_says_how_the_last_attempt_ended(hold):
-    folder = hold(3 * 24 * 3600)
-    (folder / "checkpoint-64").touch()
-    assert how_far(folder) == (State.STOPPED, "it will continue from its checkpoint")
-    (folder / "attempts.json").write_text('[{"attempt": 1, "reason": "boom"}]')
-    assert how_far(folder) == (State.FAILED, "boom (1 attempt)")
+def test_a_training_that_is_to_be_tried_again_has_not_failed(store, put):
+    training = put("X-v0", "ppo", 1, 1.0).training
+    (store.folder(training) / "result.json").unlink()
+    store.write_attempts(training, [{"attempt": 1, "reason": "boom", "will_retry": True}])
+    (told,) = unfinished(store)
+    assert told.startswith("1 training began and left no result yet: bench/X-v0/ppo/1")
 
 
-def test_one_whose_holder_is_known_to_live_is_running_however_old_its_lease_is(hold):
-    assert how_far(hold(3 * 24 * 3600, holder=this_process()))[0] is State.RUNNING
-
-
-@pytest.mark.parametrize("seconds_behind", [600, -600])
-def test_the_age_of_a_lease_is_told_by_the_clock_of_the_file_system_as_far_as_progress_shows_it(hold, seconds_behind):
-    folder = hold(seconds_behind + EXPIRY_SECONDS / 2)
-    at = dt.datetime.now(dt.UTC).isoformat()
-    progress.write(folder, Progress(1, 5, 10, False, Phase.LEARNING, 1.0, at, at, None, "n1", ""))
-    touch(folder / PROGRESS, seconds_behind)
-    assert how_far(folder)[0] is State.RUNNING
-    touch(folder / LEASE, seconds_behind + 2 * EXPIRY_SECONDS)
-    assert how_far(folder)[0] is State.BEGUN
-    (folder / PROGRESS).write_text((folder / PROGRESS).read_text().replace(at, "edited"))
-    touch(folder / LEASE, 1)
-    assert how_far(folder)[0] is State.RUNNING
+@pytest.mark.parametrize(("n", "more"), [(NAMES_SHOWN, ""), (NAMES_SHOWN + 1, ", ...")])
+def test_of_many_names_the_first_are_listed(store, put, n, more):
+    for seed in range(100, 100 + n):
+        (store.folder(put("X-v0", "ppo", seed, 1.0).training) / "result.json").unlink()
+    (told,) = unfinished(store)
+    assert f"bench/X-v0/ppo/{99 + NAMES_SHOWN}{more}. Collect" in told

@@ -1,6 +1,6 @@
 import random
 
-from rlhpc.results.scores import Score, by_cell, mean, mixed_cells
+from rlhpc.results.scores import Score, by_cell, mean, mixed_cells, standard_error
 
 
 def test_groups_come_in_the_order_of_names_and_their_scores_in_that_of_seeds():
@@ -35,3 +35,8 @@ def test_the_mean_does_not_depend_on_the_order_of_seeds():
     shuffled = [random.Random(seed).sample(values, len(values)) for seed in range(50)]
     assert {mean(order) for order in shuffled} == {mean(values)}
     assert len({sum(order) / len(order) for order in shuffled}) > 1  # the plain sum does
+
+
+def test_the_standard_error_is_of_the_sample():
+    assert standard_error([1.0, 3.0]) == 1.0
+    assert standard_error([1.0]) is None

@@ -38,6 +38,25 @@ def test_a_result_lies_where_the_contract_says(store, put):
     assert path.exists()
 
 
+def test_the_folders_of_trainings_are_found_in_order_and_name_them(store, put):
+    results = [put(env_id, "ppo", seed, 1.0) for env_id in ("X-v0", DMC) for seed in (2, 1)]
+    moved = store.folder(results[0].training)
+    moved.rename(store.root / "on another disk")
+    moved.symlink_to(store.root / "on another disk")
+    (moved.parent / "notes.txt").touch()
+    assert store.folders() == sorted(store.folder(result.training) for result in results)
+    assert {store.name_of(folder) for folder in store.folders()} == {result.training.name for result in results}
+    assert Store(store.root / "elsewhere").folders() == []
+
+
+def test_a_link_to_a_result_that_leads_nowhere_is_told(store, put):
+    path = path_of(store, put("X-v0", "ppo", 1, 1.0))
+    path.unlink()
+    path.symlink_to("nowhere")
+    (error,) = store.iterate()
+    assert f"'{path}' cannot be read" in str(error)
+
+
 def test_scores_are_collected_beside_the_trainings():
     assert Store(Path("logs/demo")).scores == Path("logs/demo/scores.csv")
 

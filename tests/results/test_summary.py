@@ -7,7 +7,7 @@ from scipy import stats
 
 from rlhpc.records import BenchmarkEnv
 from rlhpc.results.collect import collect
-from rlhpc.results.summary import interquartile_mean, origins, standard_error, summarise, write_summary
+from rlhpc.results.summary import interquartile_mean, origins, summarise, write_summary
 
 BENCH = (
     BenchmarkEnv("bench", "Pong", "Discrete", 1000, -20.7, 21.0, "a paper", "a paper"),
@@ -50,11 +50,6 @@ def test_the_order_of_seeds_changes_no_bit_of_the_iqm():
     rng = np.random.default_rng(0)
     values = rng.normal(size=50)
     assert {float(interquartile_mean(rng.permutation(values))) for _ in range(20)} == {float(interquartile_mean(values))}
-
-
-def test_the_standard_error_is_of_the_sample():
-    assert standard_error([1.0, 3.0]) == 1.0
-    assert standard_error([1.0]) is None
 
 
 def test_random_and_reference_say_whose_score_they_are(store, put):

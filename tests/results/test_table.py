@@ -21,6 +21,15 @@ def test_byte_order_mark_stray_spaces_and_blank_lines_are_fine(tmp_path):
     assert [row.line for row in read.rows] == [3, 5]
 
 
+def test_a_folder_is_no_table_and_those_in_it_are_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"is a folder, and a table is wanted\. It holds no CSV file\."):
+        read_csv(tmp_path)
+    for name in ("dataset.csv", "other.txt", "scores.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=r"Did you mean '.*/dataset\.csv' or '.*/scores\.csv'\?"):
+        read_csv(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "NA", "n/a", "NaN", "null", "None", "  "])
 def test_spellings_of_a_missing_number_are_nan(tmp_path, text):
     read = table(tmp_path, f"a,b\n{text},1\n")

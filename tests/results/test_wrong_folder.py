@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rlhpc.errors import InputError
@@ -22,10 +24,11 @@ def test_a_folder_of_results_is_not_refused(root):
     refuse_without_trainings(Store(root))
 
 
-@pytest.mark.parametrize("given", ["trainings", "trainings/b/X-v0", "..", "../mien"])
+@pytest.mark.parametrize("given", ["trainings", "trainings/b/X-v0", "..", "../mien", "../../mine"])
 def test_the_folder_that_was_meant_is_named(root, given, monkeypatch):
     monkeypatch.chdir(root.parents[1])
-    wrong = {"..": root.parent, "../mien": root.parent / "mien"}.get(given, root / given)
+    beside = {"..": root.parent, "../mien": root.parent / "mien", "../../mine": root.parents[1] / "mine"}
+    wrong = beside.get(given, root / given)
     wrong = wrong.relative_to(root.parents[1])
     for refuse in (refuse_other_folders, lambda folder: refuse_without_trainings(Store(folder))):
         with pytest.raises(
@@ -43,4 +46,35 @@ def test_of_many_the_first_are_named(tmp_path):
     for name in "edcba":
         Store(tmp_path / name).write_grid([TRAINING])
     with pytest.raises(InputError, match=r"Did you mean '[^']*/a' or '[^']*/b' or '[^']*/c'"):
+        refuse_without_trainings(Store(tmp_path))
+
+
+def test_the_one_of_that_very_name_comes_before_those_beside(root, monkeypatch):
+    monkeypatch.chdir(root.parents[1])
+    Store(root.parents[1] / "a").write_grid([TRAINING])
+    for refuse in (refuse_other_folders, lambda folder: refuse_without_trainings(Store(folder))):
+        with pytest.raises(InputError, match=r"Did you mean 'logs/mine' or 'a'\?$"):
+            refuse(Path("mine"))
+
+
+@pytest.mark.parametrize("file", ["search.json", "ranking.csv"])
+def test_the_folder_of_a_search_is_called_that(root, file):
+    folder = root / "search"
+    folder.mkdir()
+    (folder / file).touch()
+    with pytest.raises(
+        InputError, match=r"is no folder of results: it is that of a search\. Give .* Did you mean '.*/logs/mine'"
+    ):
+        refuse_other_folders(folder)
+    with pytest.raises(
+        InputError, match=r"holds no trainings: it is the folder of a search; give .* Did you mean '.*/logs/mine'"
+    ):
+        refuse_without_trainings(Store(folder))
+
+
+def test_a_folder_of_results_that_holds_a_search_too_is_not_called_that(tmp_path):
+    Store(tmp_path).write_grid([TRAINING])
+    (tmp_path / "search.json").touch()
+    refuse_other_folders(tmp_path)
+    with pytest.raises(InputError, match="holds no trainings; give"):
         refuse_without_trainings(Store(tmp_path))

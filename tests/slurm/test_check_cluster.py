@@ -143,6 +143,14 @@ def test_the_first_line_names_the_partition_that_is_asked_for_be_it_there_or_not
         assert lines[0].endswith(f"), {named}")
 
 
+def test_cores_and_memory_that_own_options_decide_are_not_told_as_if_they_were_asked_for(cluster, tmp_path):
+    options = "slurm.options={mem: 200M, cpus-per-task: 1}"
+    command = [sys.executable, "jobs/check_cluster.py", "--no-probe", "--partition=gpu", f"logs_dir={tmp_path}", *SMALL, options]
+    assert "cores and memory as slurm.options say" in cluster.run(*command, cwd=ROOT, check=False).stdout.splitlines()[1]
+    plan = json.loads(cluster.run(*command, "--json", cwd=ROOT, check=False).stdout)["plan"]
+    assert (plan["cpus_per_node"], plan["memory_gb"]) == (None, None)
+
+
 def test_a_folder_that_cannot_be_written_is_one_finding_among_the_others(cluster):
     found = check(cluster, "--partition=gpu", "logs_dir=/proc/nope", *SMALL, code=1)
     assert "No such file or directory" in found["results_folder"]["what"]

@@ -147,6 +147,17 @@ def test_where_there_are_no_lines_to_draw_with_letters_do(busy, encoding):
     assert "###" in "\n".join(painted(busy, encoding=encoding))
 
 
+@pytest.mark.parametrize(
+    ("encoding", "bar"),
+    [("utf-8", "\u2501\u2501\u2550\u2550\u254c\u254c\u2500\u2500\u254c\u254c\u00d7\u00d7"), ("ascii", "##==~~..~~xx")],
+)
+def test_a_bar_is_read_without_colours(make_overview, make_status, encoding, bar):
+    states = [state for state in State if state is not State.DAMAGED]
+    lines = painted(make_overview(*(make_status(state, 1) for state in states)), 160, encoding=encoding)
+    (row,) = [line.split() for line in lines if line.startswith("bench  ")]
+    assert row[2] == bar
+
+
 def to_look_at(lines):
     """Return the rows of what needs a look, without the heading."""
     heading = lines.index(next(line for line in lines if line.startswith("To look at")))

@@ -20,8 +20,8 @@ import pytest
 
 from rlhpc.errors import STOPPED, RlhpcError, StorageError
 from rlhpc.results.lease import LEASE, Leases
-from rlhpc.results.missing import has_given_up
 from rlhpc.results.store import RESULT, Store
+from rlhpc.results.unfinished import has_given_up
 from rlhpc.training import node, process
 from rlhpc.training.checkpoint import Checkpoints, verify
 from rlhpc.training.child import OUTPUT_LOG

@@ -88,5 +88,6 @@ progress.close()
         process.wait(timeout=30)
     shown = os.read(terminal, 100_000).decode()
     os.close(terminal)
+    assert "running" not in re.split(r"[\r\n]", shown.rstrip())[-1]
     painted = re.findall(r"(\d) of 2 trainings [^\r\n]*?(00:0\d), (\d) running", shown)
     assert {("0", "00:01", "2"), ("0", "00:02", "2"), ("1", "00:03", "1")} <= set(painted)

@@ -26,6 +26,8 @@ import numba
 from numba.core import config, event
 from numba.core.caching import FunctionCache
 
+from rlhpc.files import user_cache
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SECONDS = 30  # that compilation takes, about
@@ -57,10 +59,9 @@ def cache_folder() -> Path | None:
 
     ``NUMBA_CACHE_DIR`` and ``XDG_CACHE_HOME`` choose another.
     """
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # Path's raises without a home
-    roots = [Path(home, "rlhpc"), Path(tempfile.gettempdir(), f"rlhpc-{os.getuid()}")]
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        roots.insert(0, Path(os.environ["NUMBA_CACHE_DIR"]))
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    chosen = [Path(given) if given else None, user_cache(), Path(tempfile.gettempdir(), f"rlhpc-{os.getuid()}")]
+    roots = [root for root in chosen if root is not None]
     return next((folder for root in roots if _is_private(root) and _is_private(folder := root / _key())), None)
 
 
