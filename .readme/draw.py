@@ -18,7 +18,8 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from rlhpc.cluster.recent import RecentQueue, cache_folder
+from rlhpc.cluster.recent import RecentQueue
+from rlhpc.files import user_cache
 from rlhpc.results.store import Store
 from rlhpc.status.look import Looker
 from rlhpc.status.state import State
@@ -39,7 +40,7 @@ def job(name: str, *words: object) -> list[str]:
 
 def draw_status(folder: Path, launch: subprocess.Popen[bytes]) -> None:
     """Wait until some of the demo is done, and draw what its user then sees."""
-    looker = Looker(Store(folder), RecentQueue(cache_folder()))
+    looker = Looker(Store(folder), RecentQueue(user_cache()))
     while launch.poll() is None:
         time.sleep(2)
         shown = looker.look() if (folder / "grid.json").exists() else None

@@ -52,6 +52,7 @@ from rlhpc.launch import slurm
 from rlhpc.launch.config import LaunchConfig, add_flags, read
 from rlhpc.launch.expansion import expand
 from rlhpc.launch.site_findings import findings
+from rlhpc.launch.text import share
 from rlhpc.records import Training
 from rlhpc.results import ledger
 from rlhpc.training.estimate import measured_hours
@@ -148,10 +149,7 @@ def _text(site: Site, request: Request, plan: Mapping[str, Any], found: Sequence
     asked = request.partition or (default.name if default else "")
     where = f"partition {asked}" if asked else "no partition"
     gpus = f"{count(request.gpus_per_node, 'GPU')}, " if request.gpus_per_node else ""
-    cores = "cores" if plan["cpus_per_node"] is None else count(plan["cpus_per_node"], "core")
-    memory = "memory" if plan["memory_gb"] is None else f"{plan['memory_gb']:g} GB"
-    own = " as slurm.options say" if None in (plan["cpus_per_node"], plan["memory_gb"]) else ""
-    needs = f"{gpus}{cores} and {memory}{own}, at most {duration(60 * request.timeout_min)}"
+    needs = f"{gpus}{share(plan['cpus_per_node'], plan['memory_gb'])}, at most {duration(60 * request.timeout_min)}"
     lines = [
         f"Cluster {site.config.get('ClusterName', '')} (Slurm {site.config.get('SLURM_VERSION', '')}), {where}",
         f"{count(plan['n_trainings'], 'training')} in {count(request.n_elements, 'element')} of {needs} each",

@@ -86,8 +86,7 @@ def main(args: argparse.Namespace) -> int:
     cluster = _cluster(args, config)
     others = set(store.read_grid()) - {training.name for training in expanded.trainings}
     facts = {"name": config.name, "results": str(store.root), "config": str(store.config), "n_others": len(others)}
-    former = folder.former_config(config, will_replace=not args.dry_run) if others else None
-    facts |= {"former_config": str(former) if former else None, "cluster": cluster, "namesakes": namesakes(expanded)}
+    facts |= {"cluster": cluster, "namesakes": namesakes(expanded)}
     launch = _Launch(args, config, expanded, found, wanted, facts)
     return _submit(launch) if cluster == "slurm" else _carry_out(launch)
 
@@ -228,7 +227,7 @@ def _prepare(launch: _Launch) -> None:
     if doubt := writers.warning(store.trainings):
         print(f"warning: {doubt}", file=sys.stderr)
     if former := folder.write_config(launch.config):
-        print(f"the configuration of a former launch is kept as {former}")
+        print(f"the configuration of a former launch is kept; it again: {text.job('launch_training', '--config', former)}")
     print(store.config)
     if kept := store.set_aside_grid():
         print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rlhpc.config import load, to_yaml
-from rlhpc.errors import ConfigError, InputError
+from rlhpc.errors import InputError
 from rlhpc.files import atomic_write, write_text
 from rlhpc.launch.config import DEFAULTS, LaunchConfig
 from rlhpc.launch.text import first_ones, job
@@ -23,7 +23,8 @@ from rlhpc.words import count
 def refuse_another_grid(config: LaunchConfig, trainings: Iterable[Training]) -> None:
     """Refuse the default environments where nothing was ever launched in them, and in others was: those were forgotten.
 
-    Environments that somebody names, more algorithms and more seeds are the growth of a grid, and welcome.
+    Environments that somebody names, more algorithms and more seeds are the growth of a grid, and welcome; the default benchmarks
+    typed out count as the default.
 
     Raises
     ------
@@ -49,32 +50,6 @@ def _environments(names: Iterable[str]) -> dict[str, str]:
     return {each: each.partition("/")[2] for each in (name.rsplit("/", 2)[0] for name in names)}
 
 
-def former_config(config: LaunchConfig, *, will_replace: bool) -> Path | None:
-    """Return where the configuration of a former launch stands that named trainings which this one does not; None if none does.
-
-    Parameters
-    ----------
-    config : LaunchConfig
-        Of this launch.
-    will_replace : bool
-        Whether this launch puts its own in the place of ``config.yaml``: that is named as it will be kept.
-    """
-    own = _axes(config)
-    for path in (config.store.config, *_kept(config.store)):
-        with contextlib.suppress(ConfigError, OSError):  # what cannot be read helps nobody
-            if _axes(load(LaunchConfig, [DEFAULTS, path])) - own:
-                is_replaced = will_replace and path == config.store.config
-                return _place(config.store, path.read_bytes()) if is_replaced else path
-    return None
-
-
-def _axes(config: LaunchConfig) -> set[tuple[str, str]]:
-    """Return the environments, or the benchmarks whose environments are all meant, the algorithms and the seeds of a grid."""
-    named = {"env": config.envs or (), "benchmark": () if config.envs else config.benchmarks}
-    named |= {"algo": config.algos, "seed": tuple(map(str, config.seeds))}
-    return {(kind, each) for kind, names in named.items() for each in names}
-
-
 def write_config(config: LaunchConfig) -> Path | None:
     """Write down the configuration of a launch; return where a different one is kept that stood there, None if none did."""
     path, spelled = config.store.config, to_yaml(config)
@@ -96,7 +71,7 @@ def _keep(store: Store, content: bytes) -> Path:
     """Keep a configuration, unless it is kept already; return where."""
     while True:
         path = _place(store, content)
-        if path.exists() and path.read_bytes() == content:
+        if _holds(path, content):
             return path
         with contextlib.suppress(FileExistsError), atomic_write(path, exclusive=True) as stream:  # another launch was faster
             stream.write(content)
@@ -105,14 +80,22 @@ def _keep(store: Store, content: bytes) -> Path:
 def _place(store: Store, content: bytes) -> Path:
     """Return the file that keeps a configuration; if none does, the name that is free for it."""
     kept = _kept(store)
-    alike = (path for path in kept if path.read_bytes() == content)
+    alike = (path for path in kept if _holds(path, content))
     return next(alike, store.config.with_stem(f"{store.config.stem}-{_number(kept[0]) + 1 if kept else 1}"))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Tell whether a file can be read, and holds that."""
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _kept(store: Store) -> list[Path]:
     """List the configurations that are kept, the newest first."""
     found = store.root.glob(f"{store.config.stem}-*{store.config.suffix}")
-    return sorted((path for path in found if _number(path)), key=_number, reverse=True)
+    return sorted((path for path in found if _number(path) and path.is_file()), key=_number, reverse=True)
 
 
 def _number(path: Path) -> int:

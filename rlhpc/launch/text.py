@@ -76,9 +76,8 @@ def before(facts: Mapping[str, Any]) -> str:
     ----------
     facts : mapping
         From `facts_of`, and ``name`` of the grid, ``results`` (its folder), ``n_others`` (trainings there that the grid does
-        not name), ``former_config`` (of a launch that named some of them; None if there is none), ``namesakes`` (from
-        `rlhpc.launch.expansion`), ``cluster``, ``device`` (``cuda`` or ``cpu``); for Slurm also those of
-        `rlhpc.launch.slurm.describe`.
+        not name), ``namesakes`` (from `rlhpc.launch.expansion`), ``cluster``, ``device`` (``cuda`` or ``cpu``); for Slurm also
+        those of `rlhpc.launch.slurm.describe`.
     """
     lines = [f"{count(facts['n_trainings'], 'training')} in the grid '{facts['name']}':"]
     lines += [f"  {kind['n']:4d}  {kind['benchmark']:12} {kind['algo']:16} {_length(kind)}" for kind in facts["kinds"]]
@@ -96,9 +95,8 @@ def before(facts: Mapping[str, Any]) -> str:
     ]
     lines += [f"damaged result, to be trained again: {damaged['reason']}" for damaged in facts["damaged"]]
     if facts["n_others"]:
-        lines.append(f"{facts['results']} also holds {count(facts['n_others'], 'training')} of other launches.")
-        if former := facts["former_config"]:
-            lines.append(f"To launch some of them again: {job('launch_training', '--config', former)}")
+        others = f"{count(facts['n_others'], 'training')} of other launches, not named by this grid"
+        lines.append(f"{facts['results']} also holds {others}; their configurations are kept there (config*.yaml).")
     queued = f"{facts['n_in_queue']} wait or run in the queue; " if facts.get("n_in_queue") else ""
     lines.append(f"{facts['n_stored']} are stored in {facts['results']}; {queued}{facts['n_to_train']} to train.")
     if facts.get("n_ending"):
@@ -113,8 +111,17 @@ def before(facts: Mapping[str, Any]) -> str:
         length = f"about {_bounded(facts['estimated_hours'], least)}"
         lines += [f"On this machine, {at_once} at a time, the long ones first; {length}.", _sources(facts["estimates"])]
         if facts["device"] == "cpu" and _is_of_an_a100(facts):
-            lines.append("This machine has no GPU to train on, and may take much longer than an A100.")
+            lines.append("These trainings run on cores, which may take much longer than an A100.")
     return "\n".join(lines)
+
+
+def share(cpus: int | None, memory_gb: float | None) -> str:
+    """Spell the cores and the memory of an element; None is what the user's own options decide."""
+    own = "as slurm.options say"
+    if cpus is None and memory_gb is None:
+        return f"cores and memory {own}"
+    cores = f"cores {own}" if cpus is None else count(cpus, "core")
+    return f"{cores} and {f'memory {own}' if memory_gb is None else f'{memory_gb:g} GB'}"
 
 
 def _price(facts: Mapping[str, Any]) -> list[str]:
@@ -131,10 +138,7 @@ def _price(facts: Mapping[str, Any]) -> list[str]:
         or_more = " or more"
     told = [_bounded(wall, least[n_nodes], f" on {n_nodes}{or_more * (n_nodes == walls[-1][0])}") for n_nodes, wall in walls]
     where = f"partition {element['partition']}" if element["partition"] else "the default partition"
-    cores = "cores" if element["cpus"] is None else count(element["cpus"], "core")
-    memory = "memory" if element["memory_gb"] is None else f"{element['memory_gb']:.0f} GB"
-    own = " as slurm.options say" if None in (element["cpus"], element["memory_gb"]) else ""
-    size = f"{cores}, {memory}{own} and {duration(60 * element['timeout_min'])} in {where}"
+    size = f"{share(element['cpus'], element['memory_gb'])}, and {duration(60 * element['timeout_min'])} in {where}"
     inside = f", in the image {element['image']}" if element["image"] else ""
     length = f"{_span(facts['estimated_hours'])} (short ones end much earlier)"
     return [

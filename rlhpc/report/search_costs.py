@@ -108,7 +108,7 @@ def with_costs(problem: Problem, settings: Settings, args: argparse.Namespace, t
         faults += table.faults
     share = 3600.0 if column == SECONDS else 1.0
     costs = np.array([_mean(found[env_id]) / share for env_id in problem.env_ids])
-    faults += _cost_faults(problem, settings, costs, args, {env_id for env_id in problem.env_ids if found[env_id]})
+    faults += _cost_faults(problem, settings, costs, args, found)
     if faults:
         raise InputError(*faults)
     return replace(problem, costs=costs, cost_unit=UNITS.get(column, column))
@@ -172,27 +172,29 @@ def _gather(table: Table, column: str, algos: set[str] | None, problem: Problem,
 
 
 def _mean(by_algo: Costs) -> float:
-    """Return the mean over algorithms of the mean over their trainings; NaN if there are none.
-
-    Algorithms whose trainings differ in budget or hyperparameters are left out, as their scores are.
-    """
-    alike = [trainings for trainings in by_algo.values() if len({same for _, same in trainings}) == 1]
-    return mean([mean([cost for cost, _ in trainings]) for trainings in alike]) if alike else math.nan
+    """Return the mean over algorithms of the mean over their trainings; NaN if there are none."""
+    return mean([mean([cost for cost, _ in trainings]) for trainings in by_algo.values()]) if by_algo else math.nan
 
 
-def _cost_faults(problem: Problem, settings: Settings, costs: Floats, args: argparse.Namespace, there: set[str]) -> Iterator[str]:
-    """Yield what is wrong with costs; environments that are `there` in the tables have none only if their trainings differ."""
+def _cost_faults(
+    problem: Problem, settings: Settings, costs: Floats, args: argparse.Namespace, found: Mapping[str, Costs]
+) -> Iterator[str]:
+    """Yield what is wrong with costs: some are missing, are of trainings that differ, or lie too far apart."""
     of = f" of '{args.cost_algo}'" if args.cost_algo else ""
     needed = [
         (env_id, cost) for env_id, cost in zip(problem.env_ids, costs.tolist(), strict=True) if env_id not in settings.excluded
     ]
-    missing = [env_id for env_id, cost in needed if math.isnan(cost)]
-    if missing:
-        differ = f" (trainings that differ in {' or '.join(SAME)} are not averaged: keep one kind)"
-        names = [f"{env_id}{differ if env_id in there else ''}" for env_id in missing]
+    if missing := [env_id for env_id, cost in needed if math.isnan(cost)]:
         yield (
-            f"'{args.costs}' has no cost{of} for {', '.join(names)}. Add them, or leave these environments out of subsets "
+            f"'{args.costs}' has no cost{of} for {', '.join(missing)}. Add them, or leave these environments out of subsets "
             "with --exclude."
+        )
+    for env_id, _ in needed:
+        mixed = [algo for algo, trainings in found[env_id].items() if len({same for _, same in trainings}) > 1]
+        yield from (
+            f"'{args.costs}': the trainings of '{algo}' on '{env_id}' differ in {' or '.join(SAME)}, so their costs are not "
+            "averaged. Keep one kind, or leave the environment out of subsets with --exclude."
+            for algo in mixed
         )
     known = [cost for _, cost in needed if not math.isnan(cost)]
     if known and max(known) > MOST_APART * min(known) > 0:

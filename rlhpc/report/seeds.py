@@ -106,7 +106,8 @@ def read_seeds(path: Path, problem: Problem) -> SeedScores:
     table.check()
     if not any(score.env_id in problem.env_ids and score.algo in problem.algos for score, _ in rows):
         raise DatasetError(f"'{path}' holds no score of an environment and algorithm that were searched: it is of another grid.")
-    return replace(_summarise(rows, problem, table.name), unconverged=_unconverged(table, problem))
+    references = [(score, row) for (score, _), row in zip(rows, table.rows, strict=True) if score.algo == REFERENCE_ALGO]
+    return replace(_summarise(rows, problem, table.name), unconverged=_unconverged(references, problem))
 
 
 def _read_score(table: Table, row: Row, benchmarks: Mapping[str, str]) -> Score:
@@ -130,11 +131,12 @@ def _repeated(scores: Sequence[Score]) -> Iterator[str]:
             yield f"seed {seed} of '{algo}' on '{env_id}' ({benchmark or 'no benchmark'}) has {n} rows; keep one."
 
 
-def _unconverged(table: Table, problem: Problem) -> tuple[str, ...]:
-    """Return the environments of which a training to convergence has not come to its end."""
-    references = (row.cells for row in table.rows if row.cells["algo"] == REFERENCE_ALGO)
-    found = {cells["env_id"] for cells in references if cells.get("converged") == "False"}
-    return tuple(env_id for env_id in problem.env_ids if env_id in found)
+def _unconverged(references: Sequence[tuple[Score, Row]], problem: Problem) -> tuple[str, ...]:
+    """Return the environments whose reference is of trainings that have not all converged; such that differ are none."""
+    mixed = mixed_cells([score for score, _ in references])
+    ended = [score for score, row in references if row.cells.get("converged") == "False" and score.cell not in mixed]
+    found = {(score.benchmark, score.env_id) for score in ended}
+    return tuple(env for benchmark, env in zip(problem.benchmarks, problem.env_ids, strict=True) if (benchmark, env) in found)
 
 
 def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -> SeedScores:

@@ -78,7 +78,7 @@ def collect(store: Store, benchmark_envs: Sequence[BenchmarkEnv]) -> Collection:
     problems += _without_links(store)
     if results:
         problems += unusable(dataset)
-        problems += _unconverged(results)
+        problems += _unconverged([result for result, score in zip(results, scores, strict=True) if score.cell not in mixed])
         problems += upside_down(dataset.env_ids, dataset.random_scores.tolist(), dataset.reference_scores.tolist())
     return Collection(results, scores, mixed, dataset, tuple(problems))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlhpc.files import write_json
+from rlhpc.files import TEMPORARY_SUFFIX, write_json
 
 NODES = "nodes"  # the folder of these files, below logs/<name>
 
@@ -60,7 +60,7 @@ class NodeLoad:
 
 def path(root: Path, host: str, job: str, pid: int) -> Path:
     """Return where a supervisor tells of its node, below the folder of a grid."""
-    return root / NODES / f"{host}-{job or pid}.json"
+    return root / NODES / f"{'-'.join(filter(None, (host, job, str(pid))))}.json"
 
 
 def write(where: Path, load: NodeLoad) -> None:
@@ -93,7 +93,7 @@ def read(root: Path, since: float) -> list[NodeLoad]:
 
 def remove_old(root: Path, before: float) -> None:
     """Remove what supervisors that were killed have left, by the clock of the file system."""
-    for each in (root / NODES).glob("*.json"):
+    for each in [*(root / NODES).glob("*.json"), *(root / NODES).glob(f".*{TEMPORARY_SUFFIX}")]:
         with contextlib.suppress(OSError):
             if each.stat().st_mtime < before:
                 each.unlink()

@@ -58,7 +58,7 @@ def _meant(root: Path) -> str:
         named = [each for each in [_LOGS / root.name] if Store(each).grid.is_file()]
         where = root if root.is_dir() else root.parent
         near = [path.parent for path in sorted(where.glob(f"*/{Store(root).grid.name}"))]
-        found = above or [*dict.fromkeys([*named, *near])]
+        found = above or [each for each in dict.fromkeys([*named, *near]) if each.resolve() != root.resolve()]
     except OSError:  # of folders that we may not look into
         return ""
     names = [f"'{each}'" for each in found[:_SHOWN]]

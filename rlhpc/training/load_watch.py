@@ -42,7 +42,8 @@ def watch(root: Path, gpus: Sequence[str], poll_seconds: float = POLL_SECONDS) -
         Between two looks, but for the first ones.
     """
     thread = _Watch(root, gpus, poll_seconds)
-    thread.start()
+    with contextlib.suppress(RuntimeError):  # no more threads are to be had
+        thread.start()
     try:
         yield
     finally:
@@ -96,7 +97,8 @@ class _Watch(threading.Thread):
     def end(self) -> None:
         """Look no more, and take back what was told."""
         self._ended.set()
-        self.join(1.0)  # longer only where nvidia-smi hangs
+        if self.ident is not None:
+            self.join(1.0)  # longer only where nvidia-smi hangs
         node_load.remove(self._path)
 
     def _tell(self) -> None:
@@ -107,8 +109,10 @@ class _Watch(threading.Thread):
                 node_load.remove_old(self._root, self._path.stat().st_mtime - _OLD_SECONDS)
 
     def _cores_busy_percent(self) -> float:
-        """Return how busy our cores were since the last call."""
-        return statistics.fmean(busy for core, busy in enumerate(psutil.cpu_percent(percpu=True)) if core in self._cores)
+        """Return how busy our cores were since the last call; all of the node, where the kernel numbers them otherwise."""
+        every = psutil.cpu_percent(percpu=True)
+        ours = [every[core] for core in self._cores if core < len(every)]
+        return statistics.fmean(ours if len(ours) == len(self._cores) else every)
 
     def _load(self) -> NodeLoad:
         """Return the mean of the looks."""

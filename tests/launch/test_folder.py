@@ -87,6 +87,7 @@ def test_a_configuration_takes_the_next_free_number_beside_files_of_other_names(
     root = make_config().store.root
     for name in ("config-9.yaml", "config-mine.yaml"):
         write_text(root / name, "name: other")
+    (root / "config-5.yaml").mkdir()
     folder.write_config(make_config("algos=[ppo]"))
     assert folder.write_config(make_config("algos=[a2c]")) == root / "config-10.yaml"
     assert "config-mine.yaml" in names()
@@ -128,29 +129,6 @@ def test_a_name_that_another_launch_takes_at_the_same_moment_is_not_written_over
     assert folder.write_config(b) == a.store.root / "config-2.yaml"
     assert (a.store.root / "config-1.yaml").read_text() == "another's"
     assert (a.store.root / "config-2.yaml").read_text() == to_yaml(a)
-
-
-def test_the_configuration_that_is_named_is_that_of_another_grid_as_it_is_or_will_be_kept(make_config):
-    a, b = make_config("algos=[ppo]"), make_config("algos=[random]")
-    root = a.store.root
-    assert folder.former_config(a, will_replace=True) is None  # there is none
-    folder.write_config(a)
-    assert folder.former_config(a, will_replace=True) is None
-    assert folder.former_config(b, will_replace=False) == a.store.config
-    assert folder.former_config(b, will_replace=True) == root / "config-1.yaml"
-    folder.write_config(b)
-    for will_replace in (True, False):
-        assert folder.former_config(b, will_replace=will_replace) == root / "config-1.yaml"
-    assert folder.former_config(a, will_replace=True) == root / "config-2.yaml"
-
-
-@pytest.mark.parametrize("words", [["checkpoint_minutes=1"], ["seeds=[1]", "algos=[ppo]"]])
-def test_a_configuration_that_names_nothing_else_is_not_named(make_config, words):
-    """It would train none of what this grid does not name."""
-    folder.write_config(make_config("algos=[ppo]", *words))
-    assert folder.former_config(make_config("algos=[ppo,a2c]", "seeds=[1,2]"), will_replace=False) is None
-    (make_config().store.root / "config-3.yaml").write_text("seeds: [")
-    assert folder.former_config(make_config("algos=[ppo,a2c]"), will_replace=False) is None
 
 
 def test_a_launch_whose_folder_was_taken_away_meanwhile_keeps_nothing(make_config, names):

@@ -38,7 +38,7 @@ def facts(
     told = {"name": "mine", "results": "logs/mine", "cluster": cluster}
     told |= text.facts_of(GRID, found, nodes, MeasuredHours(results, "cuda"))
     element = {"cpus": 6, "memory_gb": 24.0, "timeout_min": 90, "partition": partition, "image": image}
-    told |= {"namesakes": [], "n_others": n_others, "former_config": None, "device": device}
+    told |= {"namesakes": [], "n_others": n_others, "device": device}
     return told | {"n_in_queue": n_in_queue, "element": element, "notes": ["A note."], "n_files": 1234, "gigabytes": 5.67}
 
 
@@ -80,7 +80,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
         ELEMENT,
         "Times are estimates: 1 training (ppo) by priors of an A100.",
         "Until all is done, by the number of nodes that the cluster gives at a time: 47 minutes on 1.",
-        "Each takes 6 cores, 24 GB and 90 minutes in partition gpu; what is not done then is saved, requeued and continued.",
+        "Each takes 6 cores and 24 GB, and 90 minutes in partition gpu; what is not done then is saved, requeued and continued.",
         "About 1,234 files and 5.7 GB will be written.",
         "A note.",
     ]
@@ -89,7 +89,7 @@ def test_a_plan_for_slurm_says_what_it_costs():
 def test_a_plan_for_slurm_claims_no_size_that_options_decide():
     told = facts(PPO, cluster="slurm")
     lines = text.before(told | {"element": {**told["element"], "memory_gb": None}}).splitlines()
-    assert lines[-3].startswith("Each takes 6 cores, memory as slurm.options say and 90 minutes in")
+    assert lines[-3].startswith("Each takes 6 cores and memory as slurm.options say, and 90 minutes in")
 
 
 def test_a_plan_for_slurm_names_the_image_that_elements_run_in():
@@ -135,14 +135,25 @@ def test_runs_that_went_offline_though_they_were_to_be_online_are_told(tmp_path)
     assert len(text.after(done, store).splitlines()) == 1
 
 
-def test_trainings_of_other_launches_in_the_folder_are_told_with_the_way_back_where_there_is_one():
-    told = facts(PPO, n_others=12)
-    lines = text.before(told | {"former_config": "logs/mine/config-1.yaml"}).splitlines()
-    assert lines[5:7] == [
-        "logs/mine also holds 12 trainings of other launches.",
-        f"To launch some of them again: {text.job('launch_training', '--config', 'logs/mine/config-1.yaml')}",
-    ]
-    assert "again:" not in text.before(told)
+def test_trainings_of_other_launches_in_the_folder_are_told_with_where_their_configurations_are():
+    assert (
+        "logs/mine also holds 12 trainings of other launches, not named by this grid; their configurations are kept there"
+        " (config*.yaml)."
+    ) in text.before(facts(PPO, n_others=12)).splitlines()
+    assert "also holds" not in text.before(facts(PPO))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "memory_gb", "said"),
+    [
+        (1, 1.5, "1 core and 1.5 GB"),
+        (None, 96.0, "cores as slurm.options say and 96 GB"),
+        (24, None, "24 cores and memory as slurm.options say"),
+        (None, None, "cores and memory as slurm.options say"),
+    ],
+)
+def test_what_own_options_decide_is_told_as_theirs(cpus, memory_gb, said):
+    assert text.share(cpus, memory_gb) == said
 
 
 def test_where_the_algorithm_does_not_tell_why_its_times_come_from_elsewhere_the_environments_do():
@@ -158,7 +169,7 @@ def test_where_the_algorithm_does_not_tell_why_its_times_come_from_elsewhere_the
 
 
 def test_without_a_gpu_a_machine_is_said_to_be_slower_than_the_a100_of_the_estimates():
-    slower = "This machine has no GPU to train on, and may take much longer than an A100."
+    slower = "These trainings run on cores, which may take much longer than an A100."
     assert text.before(facts(PPO, device="cpu")).endswith(slower)
     assert slower not in text.before(facts(PPO))
     assert slower not in text.before(facts(RANDOM, device="cpu"))  # which was measured on a core

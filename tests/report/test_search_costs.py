@@ -101,16 +101,14 @@ def test_one_row_an_environment_and_benchmark_is_no_repetition(problem, tmp_path
 
 
 @pytest.mark.parametrize("other", ["100000,x", "1000,y"])
-def test_an_algorithm_whose_trainings_differ_has_no_cost(cost_of_a, other):
+def test_costs_of_trainings_that_differ_are_refused(cost_of_a, other):
     mixed = f"A,a,ppo,1,1000,x,3600\nA,a,ppo,2,{other},360000\n"
-    assert cost_of_a(f"{mixed}A,a,a2c,1,1000,z,7200\nA,a,a2c,2,1000,z,7200\n") == 2
+    alike = "A,a,a2c,1,1000,z,7200\nA,a,a2c,2,1000,z,7200\n"
     with pytest.raises(InputError) as caught:
-        cost_of_a(mixed)
+        cost_of_a(mixed + alike)
     (fault,) = caught.value.faults
-    assert (
-        "has no cost for A (trainings that differ in total_timesteps or hyperparameters_hash are not averaged: keep one kind). "
-        "Add them, or leave these environments out"
-    ) in fault
+    assert "the trainings of 'ppo' on 'A' differ in total_timesteps or hyperparameters_hash, so their costs are not" in fault
+    assert cost_of_a(mixed + alike + OTHERS.replace(",ppo,", ",a2c,"), "--cost-algo", "a2c") == 2
 
 
 def test_a_single_negative_row_is_refused_though_the_mean_is_positive(problem, tmp_path):

@@ -76,6 +76,9 @@ def test_environments_whose_reference_had_not_converged_are_named(read):
     header = "benchmark,env_id,algo,seed,score,converged"
     assert read(*rows, "b,Other,ppo_converged,1,9,False", header=header).unconverged == ("E1",)
     assert read(*rows[:2], header=header).unconverged == ()
+    assert read(*rows, "x,E2,ppo_converged,2,9,False", header=header).unconverged == ("E1",)  # of another benchmark
+    mixed = [f"a,E1,ppo_converged,{seed},9,False,{steps}" for seed, steps in ((1, 100), (2, 200))]
+    assert read("a,E1,ppo,1,10,,5", *mixed, header=f"{header},total_timesteps").unconverged == ()  # they are no reference
     assert read(*ROWS).unconverged == ()
 
 

@@ -49,6 +49,13 @@ def test_a_reference_that_has_not_converged_is_told(store, put):
     )
 
 
+def test_references_that_differ_and_are_not_taken_are_not_said_to_be_what_100_means(store, put):
+    grid(put)
+    for seed, steps in ((111, 1000), (222, 2000)):
+        put("Pong", "ppo_converged", seed, 20.0, converged=False, total_timesteps=steps)
+    assert not any("had not converged" in problem for problem in collect(store, BENCH).problems)
+
+
 def test_rows_are_sorted_whatever_the_order_of_writing(store, put):
     for result in [("Pong", "ppo", 9), ("Pong", "ppo", 10), ("Pong", "a2c", 9), ("Alien/v5", "ppo", 9)]:
         put(*result, 1.0)

@@ -33,8 +33,8 @@ def test_what_is_written_is_read(tmp_path, write):
 
 def test_each_supervisor_has_a_file_of_its_own_and_takes_the_folder_with_the_last_one(tmp_path, write):
     alone = NodeLoad("n1", "", 2, 50.0)
-    paths = [write(BUSY), write(alone, pid=7), write(alone, pid=8)]
-    assert len(set(paths)) == 3
+    paths = [write(BUSY), write(BUSY, pid=6), write(alone, pid=7), write(alone, pid=8)]
+    assert len(set(paths)) == 4
     for where in paths:
         assert where.exists()
         node_load.remove(where)
@@ -46,7 +46,11 @@ def test_each_supervisor_has_a_file_of_its_own_and_takes_the_folder_with_the_las
 def test_what_is_not_renewed_any_more_is_passed_over_and_removed_at_last(tmp_path, write):
     dead, living = write(BUSY, at=1000.0), write(NodeLoad("n2", "", 2, 50.0), at=2000.0)
     assert [load.host for load in node_load.read(tmp_path, since=1000.5)] == ["n2"]
+    unfinished = dead.with_name(f".{dead.name}.0123.tmp")
+    unfinished.touch()
+    os.utime(unfinished, (0, 1000.0))
     node_load.remove_old(tmp_path, before=1000.5)
+    assert not unfinished.exists()
     assert (dead.exists(), living.exists()) == (False, True)
 
 

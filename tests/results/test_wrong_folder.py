@@ -42,6 +42,14 @@ def test_where_none_is_near_none_is_named(tmp_path):
         refuse_other_folders(tmp_path)
 
 
+def test_a_folder_is_not_proposed_in_its_own_place(root, monkeypatch):
+    monkeypatch.chdir(root.parents[1])
+    store = Store(root.parent / "new")
+    store.write_grid([TRAINING])  # and no training has begun
+    with pytest.raises(InputError, match=r"wrote to\.$"):
+        refuse_without_trainings(Store(Path("logs/new")))
+
+
 def test_of_many_the_first_are_named(tmp_path):
     for name in "edcba":
         Store(tmp_path / name).write_grid([TRAINING])
