@@ -115,7 +115,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = ("number", "plus_minus", "percent", "factor", "share", "level", "count")
+    filters = ("number", "drawn", "plus_minus", "percent", "factor", "share", "level", "count")
     environment.filters |= {name: getattr(tables, name) for name in filters}
     environment.globals |= {"spread": tables.spread, "interval_of": trust_tables.interval_of}
     return environment.get_template("page.html").render(_context(report) | _trust_context(report.trust) | _script())

@@ -42,6 +42,11 @@ def plus_minus(error: float | None) -> str:
     return f" ± {number(error)}" if error else ""
 
 
+def drawn(error: float | None) -> str:
+    """Write the Monte-Carlo error of a number behind it, to two digits; blank where there is none, or where it is exactly 0."""
+    return f" ± {error:.2g}" if error else ""
+
+
 def percent(value: float | None) -> str:
     """Write a percentage."""
     written = number(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rlhpc.report.tables import number, plus_minus
+from rlhpc.report.tables import drawn, number
 from rlhpc.search.trust import DO_NOT_USE, ENOUGH_ALGOS, NO_FIGURE, PROMISING, Honest, Null, SampleSize
 from rlhpc.search.trust.verdict import HALF_OF_GUESSING, OPTIMISM, SIGNIFICANT
 
@@ -114,7 +114,7 @@ def _against_chance(evidence: Evidence, *, as_small: bool) -> Iterator[str]:
     for null, how in kinds:
         if null is not None and (null.p > SIGNIFICANT) == as_small:
             all_of = "all " if null.exact else ""
-            spread = "" if null.exact else plus_minus(null.standard_error)
+            spread = "" if null.exact else drawn(null.standard_error)
             found = "Chance claims as small an error" if as_small else "Chance hardly claims as small an error"
             yield f"{found}, {how}: p = {number(null.p)}{spread} ({all_of}{len(null.draws):,} searches)."
 

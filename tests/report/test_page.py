@@ -222,7 +222,7 @@ def test_every_random_number_stands_with_its_draws_and_its_error(report, text):
     shuffled, permuted = (report.trust["null"][key] for key in ("shuffled_targets", "permuted_columns"))
     words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
     assert f"p = {number(shuffled['p'])} (exact, all 720 orders)" in words
-    assert f"p = {number(permuted['p'])} ± {number(permuted['standard_error'])} (200 draws)" in words
+    assert f"p = {number(permuted['p'])} ± {permuted['standard_error']:.2g} (200 draws)" in words
     assert f"at most {number(100 * 0.5 / 60**0.5)} %" in words  # of shares of 60 searches
     assert "none: all there are" in words
     assert "Intervals hold 95 % of 2,000 draws of the seeds" in words

@@ -6,6 +6,7 @@ import pytest
 from rlhpc.report.seeds import Interval
 from rlhpc.report.tables import (
     count,
+    drawn,
     factor,
     level,
     number,
@@ -25,6 +26,11 @@ MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 @pytest.mark.parametrize(("error", "written"), [(0.25, " ± 0.250"), (0.0, ""), (None, "")])
 def test_an_uncertainty_of_exactly_zero_is_not_written(error, written):
     assert plus_minus(error) == written
+
+
+@pytest.mark.parametrize(("error", "written"), [(0.000999, " ± 0.001"), (0.0138, " ± 0.014"), (0.0, ""), (None, "")])
+def test_a_monte_carlo_error_has_two_digits(error, written):
+    assert drawn(error) == written
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_p_values_stand_with_draws_and_monte_carlo_error():
     shuffled = "Chance claims as small an error, with the target shuffled among the algorithms: p = 0.0623"
     permuted = "Chance hardly claims as small an error, with every environment's scores exchanged among the algorithms: p ="
     assert f"{shuffled} (all 200 searches)." in said
-    assert said[-1] == f"What speaks for it all the same: c{permuted[1:]} 0.0400 ± 0.0138 (200 searches)."
+    assert said[-1] == f"What speaks for it all the same: c{permuted[1:]} 0.0400 ± 0.014 (200 searches)."
 
 
 def test_reasons_not_to_use_it_come_before_what_speaks_for_it():
