@@ -227,7 +227,7 @@ def _prepare(launch: _Launch) -> None:
     if doubt := writers.warning(store.trainings):
         print(f"warning: {doubt}", file=sys.stderr)
     if former := folder.write_config(launch.config):
-        print(f"the configuration of a former launch is kept; it again: {text.job('launch_training', '--config', former)}")
+        print(f"the configuration of a former launch is kept; to launch that again: --config {shlex.quote(str(former))}")
     print(store.config)
     if kept := store.set_aside_grid():
         print(f"the damaged record of earlier launches was kept as {kept}; it is made anew of this grid alone", file=sys.stderr)

@@ -129,7 +129,7 @@ def _text(predictor: Predictor, new: NewScores, predictions: Mapping[str, Predic
     if new.left_out:
         notes.append(f"Left out, as what scores are normalised by or without a score that would do: {', '.join(new.left_out)}")
     if new.ignored:
-        notes.append(f"Environments that are of no use to this predictor: {', '.join(new.ignored)}")
+        notes.append(f"Environments of the table that this predictor does not use: {', '.join(new.ignored)}")
     return "\n\n".join([*blocks, "\n".join(notes)])
 
 

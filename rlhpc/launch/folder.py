@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rlhpc.config import load, to_yaml
 from rlhpc.errors import InputError
 from rlhpc.files import atomic_write, write_text
 from rlhpc.launch.config import DEFAULTS, LaunchConfig
-from rlhpc.launch.text import first_ones, job
+from rlhpc.launch.text import first_ones
 from rlhpc.records import Training
 from rlhpc.results.store import Store
 from rlhpc.words import count
@@ -40,7 +41,7 @@ def refuse_another_grid(config: LaunchConfig, trainings: Iterable[Training]) -> 
     raise InputError(
         f"'{store.root}' holds {count(len(there), 'training')} of another grid, in {first_ones(list(former.values()))}; this grid"
         f" is {count(len(wanted), 'training')} in {first_ones(list(own.values()))}.",
-        f"To go on with the former, give its configuration: {job('launch_training', '--config', store.config)}",
+        f"To go on with the former, give its configuration, too: --config {shlex.quote(str(store.config))}",
         "For a grid of its own, give another name=...; to have both in one folder, --add.",
     )
 

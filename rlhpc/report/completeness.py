@@ -14,6 +14,7 @@ from rlhpc.results.table import read_csv
 from rlhpc.results.unfinished import RecordState, how_far
 
 Cell = tuple[str, str]  # env_id, algo
+NOT_COLLECTED = "not collected"  # how far a training is whose result is stored, and not in the table
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,6 @@ def _state(folder: Path) -> str:
     if not folder.is_dir():
         return RecordState.NEVER_BEGUN.replace("_", " ")
     if (folder / RESULT).exists():
-        return "not collected: its result came later, or is damaged"
+        return f"{NOT_COLLECTED}: its result came later, or is damaged"
     state, reason = how_far(folder)
     return f"{state}: {reason}"

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from rlhpc import __version__
 from rlhpc.report import figures, search_text, tables, trust_figures, trust_tables
 from rlhpc.report.case_study import STATISTICS, CaseStudy, case_study
-from rlhpc.report.completeness import Completeness, by_state
+from rlhpc.report.completeness import NOT_COLLECTED, Completeness, by_state
 from rlhpc.report.learning_curves import LearningCurves
 from rlhpc.report.search_folder import FoundSearch
 from rlhpc.report.seeds import SeedScores
@@ -56,13 +56,16 @@ class Trainings:
     def warnings(self) -> list[str]:
         """Say what is wrong with the table that was searched, beside the verdict."""
         found = []
-        if self.grid and self.grid.lacking:
-            n_lacking = len(self.grid.lacking)
-            found.append(
-                f"The grid is not complete: {n_lacking:,} of its {count(self.grid.n_launched, 'training')} have no score."
-            )
+        if self.grid and (n_stored := by_state(self.grid.lacking).get(NOT_COLLECTED, 0)):
+            found.append(f"The table of scores lacks {count(n_stored, 'result')} of the grid: collect and search again.")
+        if self.grid and len(self.grid.lacking) > n_stored:
+            n_lacking, n_launched = len(self.grid.lacking) - n_stored, count(self.grid.n_launched, "training")
+            found.append(f"The grid is not complete: {n_lacking:,} of its {n_launched} have no score.")
         if self.seeds and self.seeds.is_newer:
             found.append("The scores are not those that were searched: search again.")
+        if self.seeds and self.seeds.unequal:
+            steps = "; ".join(self.seeds.unequal)
+            found.append(f"Algorithms were trained for different numbers of agent steps, and are compared all the same. {steps}.")
         if self.seeds and self.seeds.unconverged:
             found.append(
                 f"The reference had not converged when its budget ended, on {', '.join(self.seeds.unconverged)}: 100 means what"

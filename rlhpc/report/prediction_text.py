@@ -21,7 +21,7 @@ def describe(prediction: Prediction) -> str:
     return "\n".join(
         [
             f"Benchmark score {_bounded(prediction.score, level)}; the random agent has 0, the reference 100",
-            f"Place {ordinal(place.place)} of {place.n_places}{span}, this prediction among the true scores of the others",
+            f"Place {ordinal(place.place)} of {place.n_places}{span}: where the prediction stands among the others' true scores",
             f"Predicted from {', '.join(prediction.subset)}",
             *_level(prediction),
             *_seeds(prediction),
@@ -141,6 +141,6 @@ def describe_budgets(predictor: Predictor) -> Iterator[str]:
     unknown = [env.env_id for env in predictor.envs[: len(predictor.subset)] if not env.total_timesteps]
     if unknown:
         yield (
-            f"Of how many agent steps the known scores on {', '.join(unknown)} are is not recorded: that yours are of as many "
-            "could not be checked."
+            f"The known scores on {', '.join(unknown)} are not recorded to be all of one number of agent steps: whether yours "
+            "are comparable could not be checked."
         )

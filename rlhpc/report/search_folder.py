@@ -239,7 +239,10 @@ def _read_claimed(stored: Mapping[str, Any]) -> Claimed:
 def _unfinished(folder: SearchFolder) -> InputError:
     """Say why there is no search in a folder, and what to do."""
     if any(folder.shards.glob("*.npz")):
-        return InputError(f"'{folder.root}' holds shards that are not merged yet. Merge them: {_command(folder)} --merge")
+        return InputError(
+            f"'{folder.root}' holds shards that are not merged yet. Wait for their merge, if it is submitted (squeue --me), or"
+            f" merge them: {_command(folder)} --merge"
+        )
     if folder.root.is_file():
         what, above = f"'{folder.root}' is a file, and the folder of a search is wanted", SearchFolder(folder.root.parent)
         if folder.root.suffix != ".csv" and above.search.is_file():

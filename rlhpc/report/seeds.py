@@ -16,7 +16,7 @@ from scipy import special
 from rlhpc.errors import DatasetError
 from rlhpc.results.dataset import LONG, ONE_ROW_EACH, read_score
 from rlhpc.results.normalise import normalise
-from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, by_cell, mean, mixed_cells, standard_error
+from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, by_cell, mean, mixed_cells, standard_error, unequal_budgets
 from rlhpc.results.table import Row, Table, read_csv
 from rlhpc.search.problem import Problem
 from rlhpc.words import count
@@ -67,6 +67,8 @@ class SeedScores:
         Whether some means are not those that were searched.
     unconverged : tuple of str
         Environments whose reference, a training of the table, had not converged when its budget ended.
+    unequal : tuple of str
+        Environments on which the algorithms were trained for different numbers of agent steps, and how many these are.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -75,6 +77,7 @@ class SeedScores:
     budgets: Mapping[str, int]
     is_newer: bool = False
     unconverged: tuple[str, ...] = ()
+    unequal: tuple[str, ...] = ()
 
     @property
     def n_seeds(self) -> int | None:
@@ -156,7 +159,9 @@ def _summarise(rows: Sequence[tuple[Score, str]], problem: Problem, name: str) -
     new_envs = _new_envs([score for score, _ in rows], problem)
     if new_envs:
         notes += (f"{count(len(new_envs), 'environment')} of {name} took no part in the search: {', '.join(new_envs[:5])}.",)
-    return SeedScores(intervals, notes, _array(sound, mixed, problem), _budgets(sound), bool(changed))
+    budgets = unequal_budgets(score for score in kept if score.cell not in mixed)
+    unequal = tuple(f"{env_id}: {steps}" for (_, env_id), steps in budgets.items())
+    return SeedScores(intervals, notes, _array(sound, mixed, problem), _budgets(sound), bool(changed), unequal=unequal)
 
 
 def _new_envs(scores: Sequence[Score], problem: Problem) -> list[str]:

@@ -14,7 +14,7 @@ from rlhpc.errors import DamagedResultError, RlhpcError, nearest
 from rlhpc.records import CUSTOM_BENCHMARK, BenchmarkEnv, Result
 from rlhpc.results.dataset import Dataset, from_scores, unusable, upside_down
 from rlhpc.results.missing import gaps, unfinished
-from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, mixed_cells, standard_error
+from rlhpc.results.scores import REFERENCE_ALGO, Cell, Score, mixed_cells, standard_error, unequal_budgets
 from rlhpc.results.store import Store
 from rlhpc.results.table import write_csv
 from rlhpc.results.wandb_links import FOLDER_COLUMN, LINK_COLUMN, read_links
@@ -78,6 +78,12 @@ def collect(store: Store, benchmark_envs: Sequence[BenchmarkEnv]) -> Collection:
     problems += _without_links(store)
     if results:
         problems += unusable(dataset)
+        compared = unequal_budgets(score for score in scores if score.cell not in mixed)
+        problems += [
+            f"'{env_id}' ({benchmark}): algorithms were trained for different numbers of agent steps, {steps}, and are compared"
+            " all the same."
+            for (benchmark, env_id), steps in compared.items()
+        ]
         problems += _unconverged([result for result, score in zip(results, scores, strict=True) if score.cell not in mixed])
         problems += upside_down(dataset.env_ids, dataset.random_scores.tolist(), dataset.reference_scores.tolist())
     return Collection(results, scores, mixed, dataset, tuple(problems))

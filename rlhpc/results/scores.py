@@ -69,6 +69,25 @@ def mixed_cells(scores: Iterable[Score]) -> dict[Cell, str]:
     return found
 
 
+def unequal_budgets(scores: Iterable[Score]) -> dict[tuple[str, str], str]:
+    """Find the environments on which the algorithms to compare were not all trained equally long, and say how long.
+
+    Returns
+    -------
+    mapping of (benchmark, env_id) to str
+        Without the random agent and the reference, whose budgets are others, and what has no budget.
+    """
+    found: dict[tuple[str, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for score in scores:
+        if score.algo not in BASELINES and score.total_timesteps.isdecimal():
+            found[score.benchmark, score.env_id][int(score.total_timesteps)].add(score.algo)
+    return {
+        where: " and ".join(f"{steps:,} ({', '.join(sorted(algos))})" for steps, algos in sorted(by_steps.items()))
+        for where, by_steps in found.items()
+        if len(by_steps) > 1
+    }
+
+
 def _difference(group: Sequence[Score], key: str) -> str:
     """Say which seeds have which value of an attribute; blank where all have the same."""
     seeds = defaultdict(list)

@@ -14,7 +14,7 @@ from typing import Any
 from rlhpc.errors import DatasetError
 from rlhpc.files import write_text
 
-_MEANT = 3  # tables in a folder that was given in the place of one
+_MEANT = ("dataset.csv", "scores.csv")  # where the folder of a grid was given in the place of its table
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null"})  # spellings of a missing number, in lower case
 
 
@@ -141,8 +141,8 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
             reader = csv.reader(stream, strict=True)
             found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except IsADirectoryError as error:
-        inside = [f"'{each}'" for each in sorted(path.glob("*.csv"))[:_MEANT]]
-        meant = f" Did you mean {' or '.join(inside)}?" if inside else " It holds no CSV file."
+        inside = [each for each in (path / name for name in _MEANT) if each.is_file()] or sorted(path.glob("*.csv"))[:1]
+        meant = f" Did you mean {' or '.join(map(repr, map(str, inside)))}?" if inside else " It holds no CSV file."
         raise DatasetError(f"'{path}' is a folder, and a table is wanted.{meant}") from error
     except OSError as error:
         raise DatasetError(f"cannot read the table '{path}': {error.strerror or error}.") from error

@@ -269,9 +269,7 @@ def _remedy(queue: Queue, others: str, *, was_submitted: bool) -> str:
     if queue.fault and was_submitted:
         return "in the queue or not, Slurm does not tell"
     if others:
-        return (
-            f"waiting for a turn, if the launch that is at work ({others}) has it; when that has ended, launch again for the rest"
-        )
+        return f"waiting for its turn in the launch that is at work ({others}); should that end without it, launch again"
     if was_submitted:
         return "no longer in the queue: launch again"
     return "not submitted: launch again" if queue.submitted_at else "no launch is at work on it: launch again"

@@ -52,7 +52,8 @@ def pace(shown: Overview) -> Iterator[str]:
     """Say how fast the grid goes, and when what runs is expected to have learned."""
     total = shown.total
     if total.steps_per_second is not None:
-        ends = f"; the last is expected to end at {_when(total.ends_at, shown.at)}" if total.ends_at else ""
+        by_then = AT_THE_LATEST if total.at_the_latest else ""
+        ends = f"; the last of them is expected to end at {_when(total.ends_at, shown.at)}{by_then}" if total.ends_at else ""
         yield f"{total.counts[State.RUNNING]:,} running: {total.steps_per_second:,.0f} steps/s together{ends}"
 
 

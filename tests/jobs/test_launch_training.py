@@ -119,7 +119,7 @@ def test_the_configuration_of_a_former_launch_is_kept_with_the_command_that_laun
     assert f"{root} also holds 4 trainings of other launches, not named by this grid; " in shown
     assert not (root / "config-1.yaml").exists()
     for is_first in (True, False):  # the second replaces nothing
-        told = f"a former launch is kept; it again: python jobs/launch_training.py --config {root}/config-1.yaml\n"
+        told = f"the configuration of a former launch is kept; to launch that again: --config {root}/config-1.yaml\n"
         assert (told in launch(*other).stdout) == is_first
         assert (root / "config-1.yaml").read_text() == first != (root / "config.yaml").read_text()
     repeated = json.loads(launch("--dry-run", "--cluster", "local", "--json", "--config", str(root / "config-1.yaml")).stdout)
@@ -135,7 +135,7 @@ def test_a_grid_in_other_environments_than_those_of_the_folder_is_refused_unless
         assert done.stderr.startswith(
             f"error: '{logs}/tiny' holds 4 trainings of another grid, in CartPole-v1; this grid is 760 trainings in"
         )
-        assert f"--config {logs}/tiny/config.yaml\n" in done.stderr
+        assert f"give its configuration, too: --config {logs}/tiny/config.yaml\n" in done.stderr
         assert "another name=...; to have both in one folder, --add." in done.stderr
     assert "760 to train" in launch("--dry-run", "--add", f"logs_dir={logs}", "name=tiny").stdout
     assert {path: path.read_bytes() for path in (logs / "tiny").rglob("*") if path.is_file()} == before

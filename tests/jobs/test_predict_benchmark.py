@@ -68,7 +68,9 @@ def test_words_give_score_interval_place_and_what_to_run_next(folder, words):
     first, place, *_ = done.stdout.splitlines()
     assert re.fullmatch(r"Benchmark score [\d.]+, 90 % interval [\d.]+ to [\d.]+; .*", first)
     nth = r"\d+(st|nd|rd|th)"
-    assert re.fullmatch(rf"Place {nth} of 12 \({nth} to {nth}\), this prediction among the true scores of the others", place)
+    assert re.fullmatch(
+        rf"Place {nth} of 12 \({nth} to {nth}\): where the prediction stands among the others' true scores", place
+    )
     assert "Seeds: standard error" in done.stdout
     assert "Environments that would add most to the subset" in done.stdout
     assert "5,000 on" in done.stdout
@@ -113,7 +115,7 @@ def test_a_table_gives_a_prediction_for_every_algorithm(folder, predictor, tmp_p
     assert "algo3 (by its name one of the algorithms that the subset was chosen with)\nBenchmark score" in done.stdout
     assert "\n\nnew\nBenchmark score" in done.stdout
     assert "or without a score that would do: lost" in done.stdout
-    assert "no use to this predictor: elsewhere" in done.stdout
+    assert "that this predictor does not use: elsewhere" in done.stdout
     answer = json.loads(job(folder, "--scores", table, "--json").stdout)
     assert [one["algo"] for one in answer["predictions"]] == ["algo3", "new"]
     assert [one["known_log_score"] for one in answer["predictions"]] == [predictor.known["algo3"], None]

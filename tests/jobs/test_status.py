@@ -255,8 +255,8 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert len(running) == 2
     (waiting,) = [each for each in answer["trainings"] if each["state"] == "waiting"]
     assert waiting["reason"] == (
-        f"waiting for a turn, if the launch that is at work (process {launch.pid} on host {os.uname().nodename}) has it; when"
-        " that has ended, launch again for the rest"
+        f"waiting for its turn in the launch that is at work (process {launch.pid} on host {os.uname().nodename}); should that"
+        " end without it, launch again"
     )
     told = next(each for each in running if each["steps_per_second"])
     assert 0 < told["percent"] < 50
@@ -269,7 +269,7 @@ def test_running_trainings_tell_how_far_and_how_fast_they_are_and_killed_ones_ar
     assert 0 < part["cores_busy_percent"] <= 100
     shown = run(folder).stdout
     assert "2 running: " in shown
-    assert "steps/s together; the last is expected to end at " in shown
+    assert "steps/s together; the last of them is expected to end at " in shown
     assert re.search(rf"on {os.uname().nodename}, cores: 2 trainings, .* steps/s; \d+ cores? \d+ % busy\n", shown)
 
     launch.kill()

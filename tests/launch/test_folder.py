@@ -60,7 +60,7 @@ def test_the_default_environments_are_refused_beside_others_with_what_is_there_a
     assert there == (
         f"'{store.root}' holds 2 trainings of another grid, in CartPole-v1; this grid is 4 trainings in {DMC}, A-v0 and 2 more."
     )
-    assert config.endswith(f"launch_training.py --config {store.config}")
+    assert config == f"To go on with the former, give its configuration, too: --config {store.config}"
     assert "name=" in ways
     assert "--add" in ways
 

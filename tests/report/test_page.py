@@ -11,7 +11,7 @@ import pytest
 from markupsafe import escape
 
 from rlhpc.report import page
-from rlhpc.report.completeness import Completeness
+from rlhpc.report.completeness import NOT_COLLECTED, Completeness
 from rlhpc.report.learning_curves import LearningCurves
 from rlhpc.report.page import TEMPLATES, Trainings, render
 from rlhpc.report.seeds import Interval, SeedScores
@@ -378,8 +378,22 @@ def test_a_grid_that_is_not_complete_and_scores_that_are_newer_are_told_beside_t
     seeds = replace(SEEDS, is_newer=True)
     shown = render(replace(report, trainings=Trainings(seeds, grid=grid))).partition("</header>")[0]
     assert "The grid is not complete: 2 of its 3 trainings have no score." in shown
+    assert "collect and search again" not in shown
+    late = replace(grid, lacking=(grid.lacking[0], ("b/X/ppo/2", f"{NOT_COLLECTED}: its result came later")))
+    told = Trainings(seeds, grid=late).warnings()
+    assert told[:2] == [
+        "The table of scores lacks 1 result of the grid: collect and search again.",
+        "The grid is not complete: 1 of its 3 trainings have no score.",
+    ]
+    assert len(Trainings(SEEDS, grid=replace(grid, lacking=late.lacking[1:])).warnings()) == 1
     assert "The scores are not those that were searched: search again." in shown
     assert Trainings(SEEDS, grid=replace(grid, lacking=())).warnings() == []
+
+
+def test_budgets_that_differ_among_algorithms_are_told_beside_the_verdict(report):
+    seeds = replace(SEEDS, unequal=("X: 1,000 (a2c) and 6,000 (ppo)",))
+    shown = render(replace(report, trainings=Trainings(seeds))).partition("</header>")[0]
+    assert "different numbers of agent steps, and are compared all the same. X: 1,000 (a2c) and 6,000 (ppo)." in shown
 
 
 def test_a_reference_that_has_not_converged_is_told_beside_the_verdict(report):

@@ -40,7 +40,7 @@ PREDICTOR = Predictor(
 def test_score_place_and_what_they_rest_on_come_first():
     score, place, subset, rests, own, seeds = describe(PREDICTION).splitlines()
     assert score == "Benchmark score 31.2, 90 % interval 12.4 to 70.1; the random agent has 0, the reference 100"
-    assert place == "Place 3rd of 8 (2nd to 6th), this prediction among the true scores of the others"
+    assert place == "Place 3rd of 8 (2nd to 6th): where the prediction stands among the others' true scores"
     assert subset == "Predicted from Pong, Reacher"
     assert rests.startswith("The interval rests on 12 algorithms, each predicted by a search without it; it holds for algorithms")
     assert own.startswith(f"{PREDICTION.n_own} of these subsets have all their scores given; the others count by the published")
@@ -120,6 +120,6 @@ def test_environments_that_make_it_worse_are_not_proposed():
 def test_budgets_are_told_where_they_are_known():
     known, unknown = describe_budgets(PREDICTOR)
     assert known == "The known scores are of trainings of so many agent steps: 100,000 on Pong. Others are not comparable."
-    assert unknown.startswith("Of how many agent steps the known scores on Reacher are is not recorded")
+    assert unknown.startswith("The known scores on Reacher are not recorded to be all of one number of agent steps")
     known = replace(PREDICTOR, envs=tuple(replace(env, total_timesteps=5) for env in PREDICTOR.envs))
     assert len([*describe_budgets(known)]) == 1

@@ -71,6 +71,12 @@ def test_seeds_of_different_budgets_are_not_averaged(read):
     assert any("ppo on E2 is not averaged: its trainings differ in total_timesteps" in note for note in scores.notes)
 
 
+def test_environments_whose_algorithms_have_different_budgets_are_named(read):
+    rows = ["a,E1,ppo,1,10,100,", "a,E1,a2c,1,9,200,", "b,E2,ppo,1,9,100,", "b,E2,ppo_converged,1,9,900,"]
+    assert read(*rows).unequal == ("E1: 100 (ppo) and 200 (a2c)",)
+    assert read(*ROWS).unequal == ()
+
+
 def test_environments_whose_reference_had_not_converged_are_named(read):
     rows = ["a,E1,ppo,1,10,False", "a,E1,ppo_converged,1,9,True", "a,E1,ppo_converged,2,9,False", "b,E2,ppo_converged,1,9,True"]
     header = "benchmark,env_id,algo,seed,score,converged"

@@ -37,6 +37,19 @@ def test_a_complete_grid_has_no_problems(store, put):
     assert set(collected.dataset.random_sources) == {"benchmark bench: a paper"}
 
 
+def test_algorithms_of_different_budgets_are_told(store, put):
+    for algo, steps in (("ppo", 6000), ("a2c", 6000), ("dqn", 1000)):
+        put("Pong", algo, 1, 1.0, total_timesteps=steps)
+    put("Pong", "ppo_converged", 1, 1.0, total_timesteps=9000, converged=True)
+    put("Pong", "random", 1, 0.0, total_timesteps=0)
+    put("Boxing", "ppo", 1, 1.0, total_timesteps=7000)
+    (told,) = [problem for problem in collect(store, BENCH).problems if "agent steps" in problem]
+    assert told == (
+        "'Pong' (bench): algorithms were trained for different numbers of agent steps, 1,000 (dqn) and 6,000 (a2c, ppo), and are"
+        " compared all the same."
+    )
+
+
 def test_a_reference_that_has_not_converged_is_told(store, put):
     grid(put)
     put("Pong", "ppo_converged", 111, 20.0, converged=True)

@@ -31,10 +31,7 @@ def test_a_launch_elsewhere_is_named_as_one_that_lives_only_while_it_renews_its_
         reasons += [each.reason for each in looker.look().trainings if each.name == WAITING]
     assert reasons == [
         "no launch is at work on it: launch again",
-        (
-            "waiting for a turn, if the launch that is at work (process 77 on host n1) has it; when that has ended, launch again"
-            " for the rest"
-        ),
+        ("waiting for its turn in the launch that is at work (process 77 on host n1); should that end without it, launch again"),
     ]
 
 

@@ -74,7 +74,7 @@ def test_the_first_lines_say_the_most(show, running, now):
     ).splitlines()
     assert (folder, first) == ("logs/mine", "2 trainings: 1 done, 1 running")
     by = (now + dt.timedelta(minutes=10)).astimezone()
-    assert second == f"1 running: 100 steps/s together; the last is expected to end at {by:%H:%M}"
+    assert second == f"1 running: 100 steps/s together; the last of them is expected to end at {by:%H:%M}"
     assert third == "Slurm's queue as of 12 seconds ago; what was cancelled or submitted since is not seen yet"
     assert "Slurm's queue as of 3 seconds ago" in describe(show(queue=Queue(age_seconds=3.4))).splitlines()
 

@@ -172,8 +172,7 @@ def test_where_slurm_does_not_answer_nothing_is_claimed_of_the_queue(state):
 def test_another_launch_that_lives_may_have_it(state):
     found = state(has_begun=False, others="process 7 on host here")
     assert found.reason == (
-        "waiting for a turn, if the launch that is at work (process 7 on host here) has it; when that has ended, launch again for"
-        " the rest"
+        "waiting for its turn in the launch that is at work (process 7 on host here); should that end without it, launch again"
     )
 
 
