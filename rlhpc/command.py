@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import errno
 import io
 import itertools
@@ -23,6 +24,7 @@ from rlhpc.errors import RlhpcError
 from rlhpc.threads import usual_threads
 
 MOST_FAULTS = 20  # that are printed
+_ALIKE = 0.75  # of difflib: from here on a flag may have been meant
 INTERRUPTED = 130  # what a shell reports for a command ended by Ctrl-C
 
 
@@ -35,7 +37,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
         First line: what the job does. The rest is shown below the flags: examples, files written.
     """
     summary, _, rest = doc.strip().partition("\n")
-    built = argparse.ArgumentParser(
+    built = _Parser(
         description=summary,
         epilog=rest.strip(),
         formatter_class=_Formatter,
@@ -45,6 +47,22 @@ def parser(doc: str) -> argparse.ArgumentParser:
     built.add_argument("--debug", action="store_true", help="show the traceback of an error")
     built.set_defaults(answers=None)  # where `answer` prints; None: standard output
     return built
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what was perhaps meant by a flag that there is not."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong with a command line, and end."""
+        _, is_unknown, words = message.partition("unrecognized arguments: --")
+        if is_unknown:
+            name = words.replace("=", " ").split()[0]
+            flags = self._option_string_actions
+            if close := difflib.get_close_matches(f"--{name}", flags, n=1, cutoff=_ALIKE):
+                message += f". Did you mean '{close[0]}'?"
+            elif "--config" in flags:
+                message += f". Keys of the configuration have no dashes: {name.replace('-', '_')}=..."
+        super().error(message)
 
 
 def path(text: str) -> Path:

@@ -100,6 +100,25 @@ def test_a_wrong_command_line_exits_2(monkeypatch, capsys, arguments):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--jsno"], "unrecognized arguments: --jsno. Did you mean '--json'?"),
+        (["--confg", "a.yaml"], "unrecognized arguments: --confg. Did you mean '--config'?"),
+        (["--envs", "X-v0"], "unrecognized arguments: --envs. Keys of the configuration have no dashes: envs=..."),
+        (["--wandb-mode=off"], "--wandb-mode=off. Keys of the configuration have no dashes: wandb_mode=..."),
+    ],
+)
+def test_a_flag_that_there_is_not_is_answered_with_what_was_perhaps_meant(monkeypatch, capsys, words, told):
+    built = command.parser(DOC)
+    command.add_config(built, Path("configs/thing.yaml"))
+    monkeypatch.setattr(sys, "argv", ["jobs/thing.py", *words])
+    with pytest.raises(SystemExit) as caught:
+        command.main(built, nothing)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{told}\n")
+
+
 def test_help_shows_what_the_job_does_its_examples_as_they_stand_and_defaults(monkeypatch, capsys):
     built = command.parser(DOC)
     command.add_config(built, Path("configs/thing.yaml"))

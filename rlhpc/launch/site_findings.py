@@ -32,12 +32,12 @@ def findings(
     has_probe : bool
         Whether jobs of seconds may look around on nodes.
     """
-    found = [*_findings(config, site, request, _image(config, trainings), has_probe=has_probe)]
+    found = [*_findings(config, trainings, site, request, has_probe=has_probe)]
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
 
 
 def _findings(
-    config: LaunchConfig, site: Site, request: Request, looked: tuple[Image | None, Sequence[Finding]], *, has_probe: bool
+    config: LaunchConfig, trainings: Sequence[Training], site: Site, request: Request, *, has_probe: bool
 ) -> Iterator[Finding]:
     yield from checks.unfit(site, request)
     max_submit = max_submit_jobs(site, config.slurm.option("account"))
@@ -45,7 +45,7 @@ def _findings(
     yield from policies.findings(site, request)
     here = host.read_host(config.store.root)
     yield from host.findings(here, request)
-    container, of_image = looked
+    container, of_image = _image(config, trainings)
     yield from of_image
     lacks_cuda = [*_torch_faults(config)]
     yield from lacks_cuda
