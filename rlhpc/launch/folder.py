@@ -94,9 +94,9 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _kept(store: Store) -> list[Path]:
-    """List the configurations that are kept, the newest first."""
+    """List what has the name of a configuration that is kept, the newest first; whatever it is, its number is taken."""
     found = store.root.glob(f"{store.config.stem}-*{store.config.suffix}")
-    return sorted((path for path in found if _number(path) and path.is_file()), key=_number, reverse=True)
+    return sorted(filter(_number, found), key=_number, reverse=True)
 
 
 def _number(path: Path) -> int:

@@ -87,9 +87,9 @@ def test_a_configuration_takes_the_next_free_number_beside_files_of_other_names(
     root = make_config().store.root
     for name in ("config-9.yaml", "config-mine.yaml"):
         write_text(root / name, "name: other")
-    (root / "config-5.yaml").mkdir()
+    (root / "config-12.yaml").mkdir()  # which no configuration can take the place of
     folder.write_config(make_config("algos=[ppo]"))
-    assert folder.write_config(make_config("algos=[a2c]")) == root / "config-10.yaml"
+    assert folder.write_config(make_config("algos=[a2c]")) == root / "config-13.yaml"
     assert "config-mine.yaml" in names()
 
 
