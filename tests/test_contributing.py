@@ -69,7 +69,8 @@ def run(tmp_path_factory):
     (programs / "python").chmod(0o755)
 
     def run(folder, lines, code=0):
-        environment = {**os.environ, "PATH": str(programs), "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # of the run that we are part of
+        environment = {**kept, "PATH": str(programs), "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", lines], cwd=folder, capture_output=True, text=True, check=False, env=environment
         )
