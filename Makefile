@@ -34,18 +34,18 @@ demo: install
 	$(BIN)/python jobs/predict_benchmark.py $(DEMO) --scores $(DEMO)/scores.csv
 	@echo "The report is $(DEMO)/report.html: open it in a browser."
 
-# A lane for each of these folders, told at the end, and one for all else. Their threads wait without taking the core of another
+# These lanes of folders, told at the end, and one of all else. Their threads wait without taking the core of another
 # lane. 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
-LANES := slurm container jobs
+LANES := slurm container jobs+search
+folders = $(addprefix $(1)tests/,$(subst +, ,$(2)))
 test: export OMP_WAIT_POLICY := passive
 test: install slurm
-	@lanes=; for lane in $(LANES); do \
-	  $(BIN)/python -m pytest -p no:cacheprovider tests/$$lane >.venv/$$lane-tests.log 2>&1 & lanes="$$lanes $$!"; \
-	done; \
-	$(BIN)/python -m pytest $(LANES:%=--ignore=tests/%) & lanes="$$lanes $$!"; \
+	@lanes=; $(foreach lane,$(LANES), \
+	  $(BIN)/python -m pytest -p no:cacheprovider $(call folders,,$(lane)) >.venv/$(lane)-tests.log 2>&1 & lanes="$$lanes $$!";) \
+	$(BIN)/python -m pytest $(call folders,--ignore=,$(LANES)) & lanes="$$lanes $$!"; \
 	trap 'kill $$lanes; wait; exit 130' INT TERM; \
 	failed=0; for lane in $$lanes; do wait $$lane; code=$$?; [ $$code = 0 ] || [ $$code = 5 ] || failed=1; done; \
-	for lane in $(LANES); do echo "tests/$$lane, meanwhile:"; cat .venv/$$lane-tests.log; done; exit $$failed
+	for lane in $(LANES); do echo "Meanwhile, tests of $$lane:"; cat .venv/$$lane-tests.log; done; exit $$failed
 
 check: install
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from rlhpc.results.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_END = 240
 STEP_SECONDS = 0.02  # of a grid that is to be disturbed: 512 steps take 10 s
+LONG_STEP_SECONDS = 0.06  # of one that still trains when it is launched again, by a machine that is busy
 # Slurm warns as much as 30 s before it was asked to: of 2 minutes, when 55 to 85 s of them are over.
 TIME_LIMIT = ("slurm.timeout_min=2",)
 BEYOND_TIME_LIMIT = {"n_trainings": 1, "step_seconds": 100 / 512}

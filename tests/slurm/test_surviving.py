@@ -6,7 +6,7 @@ import grids
 import psutil
 import pytest
 import tracing
-from grids import Grid
+from grids import LONG_STEP_SECONDS, Grid
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_a_killed_element_leaves_nothing_running_and_a_relaunch_continues(grid, 
 
 
 def test_scancel_of_one_element_leaves_the_other_and_a_relaunch_submits_the_rest_alone(cluster, tmp_path, undisturbed):
-    grid = Grid(cluster, tmp_path, "packing.trainings_per_gpu=1")
+    grid = Grid(cluster, tmp_path, "packing.trainings_per_gpu=1", step_seconds=LONG_STEP_SECONDS)
     assert grid.launch()["n_array_elements"] == 2
     grid.wait_for_checkpoints(grid.n_trainings)
     first, second = sorted(job for job, _ in grid.elements())
@@ -107,7 +107,7 @@ def test_scancel_of_one_element_leaves_the_other_and_a_relaunch_submits_the_rest
 
 
 def test_a_launch_while_its_array_waits_or_runs_submits_nothing(cluster, tmp_path, undisturbed):
-    grid = Grid(cluster, tmp_path, "slurm.options={hold: true}")
+    grid = Grid(cluster, tmp_path, "slurm.options={hold: true}", step_seconds=LONG_STEP_SECONDS)
     grid.launch()
     told = grid.launch()
     assert (told["n_to_train"], told["n_in_queue"], told.get("submitted")) == (0, grid.n_trainings, None)
