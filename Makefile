@@ -36,7 +36,7 @@ demo: install
 
 # These lanes of folders, told at the end, and one of all else. Their threads wait without taking the core of another
 # lane. 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
-LANES := slurm container jobs+search
+LANES := slurm container+search jobs
 folders = $(addprefix $(1)tests/,$(subst +, ,$(2)))
 test: export OMP_WAIT_POLICY := passive
 test: install slurm
