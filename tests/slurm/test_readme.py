@@ -24,7 +24,7 @@ LEFT_OUT = ("make test", "apptainer", "rlhpc.sif")
 SMALL = {
     "envs": [
         "BreakoutNoFrameskip-v4",
-        "MsPacmanNoFrameskip-v4",
+        "MsPacmanNoFrameskip-v4",  # like Breakout, it ends soon whoever plays
         "dm_control/cartpole-balance-v0",
         "dm_control/reacher-easy-v0",
     ],
