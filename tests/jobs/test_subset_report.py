@@ -1,6 +1,7 @@
 """The job: from a finished search to trust.json and report.html, as a user runs it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,10 @@ THESIS = Path(__file__).resolve().parents[3] / "shared" / "data" / "thesis_score
 
 def job(name, *arguments):
     return subprocess.run([sys.executable, f"jobs/{name}.py", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def complaints(done):
+    return re.sub(r"\AThis takes about .*\n", "", done.stderr)  # told on a machine that is slow or busy
 
 
 def write_table(path, n_algos, n_envs=4):
@@ -43,7 +48,7 @@ def folder(tmp_path_factory):
 
 def test_report_writes_both_files_and_prints_verdict_figures_and_paths(folder):
     done = job("subset_report", folder, "--scores", folder.parent / "scores.csv")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done)) == (0, "")
     trust = json.loads((folder / "trust.json").read_text())
     assert done.stdout.startswith(f"Verdict: {trust['headline']}\n")
     assert all(text in done.stdout for text in ("Claimed: CV MSE", "Honest: MSE", "Guessing the mean of the others: MSE"))
@@ -97,7 +102,7 @@ def test_scores_without_a_usable_seed_leave_their_figures_out(folder, tmp_path):
     blank = [",".join([*line.split(",")[:5], "", *line.split(",")[6:]]) for line in lines[1:]]
     (tmp_path / "scores.csv").write_text("\n".join([lines[0], *blank]))
     done = job("subset_report", folder, "--scores", tmp_path / "scores.csv", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done)) == (0, "")
     trust = json.loads(done.stdout)
     assert trust["seed_noise"] is None
     assert any("have no score; they are left out" in note for note in trust["notes"])

@@ -189,7 +189,7 @@ def test_nothing_is_left_after_stop(make_cluster):
     cluster = make_cluster(n_nodes=1)
     folder = cluster.folder
     cluster.wait(submit(cluster, wrap="trap '' TERM; setsid sleep 100 & sleep 100"), "RUNNING")
-    assert len(left_of(folder)) >= 6
+    until(lambda: len(left_of(folder)) >= 6)  # the job's processes, too
     cluster.stop(grace_seconds=0.2)
     assert left_of(folder) == []
     assert not folder.exists()
