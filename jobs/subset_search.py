@@ -25,7 +25,7 @@ examples:
       not all subsets, which would take days, but extensions of the 100 best of 13, these of the 100 best of 12, ...
 
 A search takes 0.2 s for the 4 million subsets of 5 of 57 environments, on one thread; the first one after an installation is
-compiled, in half a minute. One that would take days is refused, with what to do instead.
+compiled, in 15 seconds. One that would take days is refused, with what to do instead.
 
 files written to DIR, by default logs/search/NAME: the table's name, that of its folder for a dataset.csv
   ranking.csv   the best subsets of K; errors in full precision, relative errors in percent

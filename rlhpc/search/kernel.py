@@ -35,7 +35,7 @@ import numpy as np
 
 from rlhpc.search.compiled.exact import error_of
 from rlhpc.search.compiled.front import Prices, again, is_beaten, no_prices, offer
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import compiled, inner
 from rlhpc.search.compiled.lanes import bits
 from rlhpc.search.compiled.last_complete import leaves
 from rlhpc.search.compiled.last_gappy import gappy_leaves
@@ -162,7 +162,7 @@ def scan(table: Table, start: int, stop: int, tally: Tally, work: Work, prices: 
         advance(subset, 0, n_free)
 
 
-@compiled
+@inner
 def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Add the subset, and those after it that differ in the last column; return how many."""
     subset, columns, n_before = work.subset, work.columns, 1 + table.n_fixed
@@ -182,7 +182,7 @@ def _scan_gappy(table: Table, n_most: int, tally: Tally, work: Work, prices: Pri
     return int(n_leaves)
 
 
-@compiled
+@inner
 def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Add the subset, and those after it that have the same columns with gaps, and with them rows and folds; return how many."""
     subset, columns = work.subset, work.columns
@@ -210,7 +210,7 @@ def _scan_tree(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work
     return _descend(table, n_gappy, n_before, n_most, tally, work, prices)
 
 
-@compiled
+@inner
 def _pass_over(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work) -> int:
     """Count the subset, and those after it that have the same columns with gaps, as not searchable; return how many."""
     subset, n_free, n_passed = work.subset, len(table.places), 0
@@ -227,7 +227,7 @@ def _pass_over(table: Table, n_gappy: int, n_most: int, tally: Tally, work: Work
     return n_passed
 
 
-@compiled
+@inner
 def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tally, work: Work, prices: Prices) -> int:
     """Walk the tree over the columns without gaps, from the subset on; return how many subsets were added.
 
@@ -263,7 +263,7 @@ def _descend(table: Table, n_gappy: int, n_before: int, n_most: int, tally: Tall
     return n_done
 
 
-@compiled
+@inner
 def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, uncertain: bool) -> None:
     """Add the errors of the subsets that end with the free columns from `first` on; uncertain ones are computed exactly."""
     subset, columns, size, worst = work.subset, work.exact_columns, table.size, limit(tally)
@@ -286,7 +286,7 @@ def _add(table: Table, tally: Tally, work: Work, first: int, n_leaves: int, unce
             worst = keep(tally, compared(error), rank)
 
 
-@compiled
+@inner
 def _price(table: Table, work: Work, prices: Prices, first: int, n_leaves: int) -> None:
     """Offer the front the subsets whose errors were added."""
     subset, front, spent = work.subset, prices.front, 0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import compiled, inner
 from rlhpc.search.compiled.least_squares import EPS, solve
 
 Floats = NDArray[np.float64]
@@ -77,7 +77,7 @@ def make_bench(n_algos: int, subset_size: int) -> Bench:
     )
 
 
-@compiled
+@inner
 def _find_rows(there: Bools, columns: Ints, rules: Rules, bench: Bench) -> int:
     """Write which rows have a score in every column, and the fold of each; return how many there are."""
     n_rows, n_algos = 0, there.shape[1]
@@ -93,7 +93,7 @@ def _find_rows(there: Bools, columns: Ints, rules: Rules, bench: Bench) -> int:
     return n_rows
 
 
-@compiled
+@inner
 def _regress(X: Floats, y: Floats, columns: Ints, rules: Rules, bench: Bench, n_rows: int, left_out: int) -> float:
     """Write the coefficients of a regression on all rows but those of one fold; return the intercept."""
     size, A, b, n = len(columns), bench.A, bench.b, 0
@@ -122,7 +122,7 @@ def _regress(X: Floats, y: Floats, columns: Ints, rules: Rules, bench: Bench, n_
     return intercept
 
 
-@compiled
+@inner
 def _centre(values: Floats, n: int) -> float:
     """Subtract the mean; a difference within its rounding is zero, or a constant column would pass for a real one."""
     mean = 0.0
@@ -137,7 +137,7 @@ def _centre(values: Floats, n: int) -> float:
     return mean
 
 
-@compiled
+@inner
 def _n_used_folds(rules: Rules, bench: Bench, n_rows: int) -> int:
     """Count the folds that have a row."""
     n_used = 0
@@ -149,7 +149,7 @@ def _n_used_folds(rules: Rules, bench: Bench, n_rows: int) -> int:
     return n_used
 
 
-@compiled
+@inner
 def error_of(X: Floats, there: Bools, y: Floats, columns: Ints, rules: Rules, bench: Bench) -> float:
     """Return the error of one subset; infinite if it is not searchable.
 
@@ -181,7 +181,7 @@ def error_of(X: Floats, there: Bools, y: Floats, columns: Ints, rules: Rules, be
     return error / n_used
 
 
-@compiled
+@inner
 def _squares(X: Floats, y: Floats, columns: Ints, bench: Bench, n_rows: int, fold: int, intercept: float) -> float:
     """Sum the squared residuals of one fold's rows; of all for fold -1."""
     found = 0.0

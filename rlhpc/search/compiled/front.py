@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import compiled, inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -112,7 +112,7 @@ def make_front(highest_cost: int, n_most: int = MOST_POINTS) -> Front:
     return Front(np.full(N_COST_BINS, math.inf), costs, np.empty(n_most), ranks, counts, shift)
 
 
-@compiled
+@inner
 def is_beaten(front: Front, cost: int, error: float) -> bool:
     """Tell, at the cost of a look, whether something cheaper errs less; if not, `offer` decides."""
     return bool(error > front.bounds[cost >> front.shift])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import inner
 from rlhpc.search.compiled.lanes import LANES, inverse, load, spread, total
 from rlhpc.search.compiled.moments import is_lost, lose
 from rlhpc.search.compiled.table import Table
@@ -11,7 +11,7 @@ from rlhpc.search.compiled.work import Level, Work
 UNCERTAIN = -1.0  # in place of an error: nearly collinear
 
 
-@compiled
+@inner
 def leaves(table: Table, level: Level, work: Work, pivot: int, first_pivot: bool, first: int, last: int) -> None:
     """Write the errors of the subsets that end with `pivot` and one of the columns from `first` to `last`.
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import inner
 from rlhpc.search.compiled.lanes import LANES, any_below, inverse, load, share, smaller, spread, store, total
 from rlhpc.search.compiled.last_complete import UNCERTAIN
 from rlhpc.search.compiled.moments import COLLINEAR, bound_pivot, cross
@@ -17,7 +17,7 @@ from rlhpc.search.compiled.work import Level, Work
 Floats = NDArray[np.float64]
 
 
-@compiled
+@inner
 def gappy_leaves(table: Table, work: Work, level: Level, n: int, first: int, last: int, n_rows: int) -> None:
     """Write the errors of the subsets of the level's columns and one of the table's from `first` to `last`; inf: not searchable.
 
@@ -68,7 +68,7 @@ def gappy_leaves(table: Table, work: Work, level: Level, n: int, first: int, las
         work.errors[j - first] = UNCERTAIN if uncertain else error
 
 
-@compiled
+@inner
 def _drop(table: Table, work: Work, column: int) -> tuple[int, int]:
     """Find the rows that a column lacks; return how many, and how many folds keep a row."""
     n_dropped = n_used = 0
@@ -86,7 +86,7 @@ def _drop(table: Table, work: Work, column: int) -> tuple[int, int]:
     return n_dropped, n_used
 
 
-@compiled
+@inner
 def _take_out(work: Work, level: Level, n: int, n_dropped: int) -> None:
     """Write the equations: H[a, b] for columns a <= b < n, H[a, 0] for y; without the rows that the last column, n, lacks."""
     G, c, R, r = level.G, level.c, level.R, level.r
@@ -105,7 +105,7 @@ def _take_out(work: Work, level: Level, n: int, n_dropped: int) -> None:
                 store(H[a, b], lane, with_b)
 
 
-@compiled
+@inner
 def _solve(H: Floats, bound: Floats, n: int) -> bool:
     """Write the coefficient of column a to H[a, 0], by elimination; return whether a pivot is nearly collinear.
 
@@ -144,7 +144,7 @@ def _solve(H: Floats, bound: Floats, n: int) -> bool:
     return uncertain
 
 
-@compiled
+@inner
 def _note_diagonal(H: Floats, first: int, n: int) -> None:
     """Write H[a, a] to H[0, a]."""
     for a in range(first, n + 1):

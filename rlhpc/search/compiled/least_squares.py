@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import compiled, inner
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def solve(A: Floats, b: Floats, n_rows: int, V: Floats, beta: Floats) -> None:
             beta[i] += V[i, j] * (share / squared)
 
 
-@compiled
+@inner
 def _dot(A: Floats, j: int, k: int, n_rows: int) -> float:
     """``A[:n_rows, j] @ A[:n_rows, k]``."""
     found = 0.0
@@ -80,7 +80,7 @@ def _dot(A: Floats, j: int, k: int, n_rows: int) -> float:
     return found
 
 
-@compiled
+@inner
 def _triangularise(A: Floats, b: Floats, n_rows: int) -> None:
     """Make A its R, and b its Q' b, by reflections."""
     n_columns = A.shape[1]
@@ -109,7 +109,7 @@ def _triangularise(A: Floats, b: Floats, n_rows: int) -> None:
             A[i, j] = 0.0
 
 
-@compiled
+@inner
 def _invert(R: Floats, inverse: Floats) -> bool:
     """Write the inverse of a triangle, if that is safe: its condition number is at most the product of both Frobenius norms."""
     n = R.shape[1]
@@ -130,7 +130,7 @@ def _invert(R: Floats, inverse: Floats) -> bool:
     return norm * inverse_norm < WELL_CONDITIONED * WELL_CONDITIONED
 
 
-@compiled
+@inner
 def _rotate(A: Floats, V: Floats, n_rows: int) -> None:
     """Rotate pairs of columns, of A and of V alike, until all of A's are orthogonal."""
     n_columns, longest = A.shape[1], 0.0

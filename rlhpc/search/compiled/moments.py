@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import inner
 from rlhpc.search.compiled.lanes import LANES, any_below, inverse, load, share, smaller, spread, store, total
 from rlhpc.search.compiled.table import Table
 from rlhpc.search.compiled.work import Level
@@ -26,7 +26,7 @@ COLLINEAR = 1e-5
 LEAST = 5e-324  # of the numbers above zero
 
 
-@compiled
+@inner
 def cross(a: Floats, b: Floats, out: Floats, n_each: int, ridge: float, in_sample: bool) -> float:
     """Write the cross-product of two columns over the training rows of each fold; return that over all rows."""
     n_blocks = len(out) // LANES
@@ -47,7 +47,7 @@ def cross(a: Floats, b: Floats, out: Floats, n_each: int, ridge: float, in_sampl
     return whole + ridge
 
 
-@compiled
+@inner
 def bound_pivot(whole: float, floor: float, diagonal: Floats, a: Floats, b: Floats, n_each: int, bound: Floats) -> None:
     """Write what must be left of a pivot that is not nearly collinear.
 
@@ -64,7 +64,7 @@ def bound_pivot(whole: float, floor: float, diagonal: Floats, a: Floats, b: Floa
                 bound[fold] = 0.0
 
 
-@compiled
+@inner
 def _n_scoring_folds(a: Floats, b: Floats, n_each: int, n_lanes: int) -> int:
     """Count the folds that have a row where ``a * b`` is not zero."""
     n_scoring = 0
@@ -77,7 +77,7 @@ def _n_scoring_folds(a: Floats, b: Floats, n_each: int, n_lanes: int) -> int:
     return n_scoring
 
 
-@compiled
+@inner
 def take_rows(table: Table, columns: Ints, n: int, mask: Floats, row_in: Ints, R: Floats, r: Floats) -> None:
     """Copy the rows of a subset from the table: n columns to R, y to r; zero in all other slots."""
     if table.rules.drawn:
@@ -94,7 +94,7 @@ def take_rows(table: Table, columns: Ints, n: int, mask: Floats, row_in: Ints, R
             store(R[i], slot, load(table.X_slots[columns[i]], slot) * present)
 
 
-@compiled
+@inner
 def build(table: Table, columns: Ints, n: int, n_pairs: int, level: Level, bound: Floats) -> None:
     """Write the moments of n columns, whose rows are in the level; cross-products of the first `n_pairs` columns with all."""
     G, c, R, r, left, least = level
@@ -111,7 +111,7 @@ def build(table: Table, columns: Ints, n: int, n_pairs: int, level: Level, bound
                 cross(R[i], R[j], G[i, j], n_each, 0.0, in_sample)
 
 
-@compiled
+@inner
 def lose(source: Level, target: Level, pivot: int, first: bool, lane: int, bound: Floats, after_first: Floats) -> None:
     """Write what is left of the digits after a pivot; see `COLLINEAR`."""
     if first:
@@ -125,7 +125,7 @@ def lose(source: Level, target: Level, pivot: int, first: bool, lane: int, bound
         store(target.least, lane, smaller(load(source.least, lane), of_whole))
 
 
-@compiled
+@inner
 def is_lost(level: Level, diagonal: Any, pivot: int, first: bool, lane: int, bound: Floats, after_first: Floats) -> bool:
     """Tell whether too little of the digits is left with a pivot, which comes after those of the level; see `COLLINEAR`."""
     of_pivot = load(level.left, lane) * diagonal
@@ -135,7 +135,7 @@ def is_lost(level: Level, diagonal: Any, pivot: int, first: bool, lane: int, bou
     return lost
 
 
-@compiled
+@inner
 def sweep(
     source: Level,
     target: Level,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import inner
 from rlhpc.search.compiled.lanes import LANES, load, spread, store, total
 from rlhpc.search.compiled.table import Table
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@compiled
+@inner
 def find_rows(table: Table, columns: Ints, n_chosen: int, mask: Floats, row_in: Ints, weights: Floats) -> int:
     """Find the rows that have a score in every chosen column: in `mask`, or in `row_in` where folds are drawn on them.
 
@@ -37,7 +37,7 @@ def find_rows(table: Table, columns: Ints, n_chosen: int, mask: Floats, row_in: 
     return int(n_rows)
 
 
-@compiled
+@inner
 def _draw(table: Table, columns: Ints, n_chosen: int, row_in: Ints, weights: Floats) -> int:
     """Draw folds on the rows that have a score in every chosen column."""
     n_rows, n_algos, n_each = 0, len(table.y), table.n_slots_each
@@ -55,7 +55,7 @@ def _draw(table: Table, columns: Ints, n_chosen: int, row_in: Ints, weights: Flo
     return n_rows
 
 
-@compiled
+@inner
 def _is_complete(table: Table, columns: Ints, n_chosen: int, row: int) -> bool:
     """Tell whether a row has a score in every chosen column."""
     complete = True
@@ -64,7 +64,7 @@ def _is_complete(table: Table, columns: Ints, n_chosen: int, row: int) -> bool:
     return complete
 
 
-@compiled
+@inner
 def weigh(weights: Floats, n_rows: int, in_sample: bool) -> int:
     """Make the numbers of rows in `weights` weights; return how many folds have any.
 

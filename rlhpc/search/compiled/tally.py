@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import compiled, inner
 from rlhpc.search.compiled.lanes import bits, from_bits
 from rlhpc.search.compiled.order import rank_of
 
@@ -54,7 +54,7 @@ def bin_edges(n: int) -> tuple[float, float]:
     return low, high
 
 
-@compiled
+@inner
 def _is_worse(tally: Tally, place: int, error: float, rank: int) -> bool:
     """Tell whether what is kept at a place is worse than an error, or equal with a larger rank."""
     return bool(tally.errors[place] > error or (tally.errors[place] == error and tally.ranks[place] > rank))

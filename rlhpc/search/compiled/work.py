@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlhpc.search.compiled.exact import Bench, make_bench
-from rlhpc.search.compiled.jit import compiled
+from rlhpc.search.compiled.jit import inner
 from rlhpc.search.compiled.lanes import aligned
 from rlhpc.search.compiled.table import Table
 
@@ -93,7 +93,7 @@ class Work(NamedTuple):
     bench: Bench
 
 
-@compiled
+@inner
 def level_of(work: Work, depth: int) -> Level:
     """Return the level of a depth of the tree."""
     G, c, R, r, left, least = work.levels

@@ -1,12 +1,14 @@
 """Compiled code is kept between processes, safely, and only its making is told."""
 
 import os
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from rlhpc.search.compiled import jit
+from rlhpc.search.compiled import exact, jit
 
 CODE = """
 import numpy as np
@@ -23,29 +25,47 @@ def start(cache, **variables):
     )
 
 
-def test_the_first_process_says_that_it_compiles_and_later_ones_do_not(tmp_path):
-    first, second = [start(tmp_path).communicate() for _ in range(2)]
-    assert first[1] == f"Compiling the search: about {jit.SECONDS} s, once for this kind of processor.\n"
-    assert second[1] == ""
-    assert first[0] == second[0] != ""
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder that two processes compiled into at once, and what both told."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return folder, [process.communicate() for process in [start(folder) for _ in range(2)]]
 
 
-def test_processes_that_compile_at_once_share_a_folder(tmp_path):
-    told = [process.communicate() for process in [start(tmp_path) for _ in range(3)]]
+def test_the_first_processes_say_that_they_compile_and_share_a_folder_and_later_ones_do_not(compiled):
+    folder, told = compiled
+    (found,) = {found for found, _ in told}
+    assert found != ""
     assert {error for _, error in told} == {f"Compiling the search: about {jit.SECONDS} s, once for this kind of processor.\n"}
-    assert len({found for found, _ in told}) == 1
-    assert start(tmp_path).communicate() == (told[0][0], "")
+    assert start(folder).communicate() == (found, "")
 
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-def test_damaged_files_in_the_folder_are_replaced(tmp_path, ending):
-    whole = start(tmp_path).communicate()[0]
-    for path in tmp_path.rglob(f"*.{ending}"):
+def test_damaged_files_in_the_folder_are_replaced(compiled, tmp_path, ending):
+    folder = shutil.copytree(compiled[0], tmp_path / "compiled")
+    whole = compiled[1][0][0]
+    for path in folder.rglob(f"*.{ending}"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    damaged = start(tmp_path)
+    damaged = start(folder)
     found, error = damaged.communicate()
     assert (damaged.returncode, found) == (0, whole), error
-    assert start(tmp_path).communicate() == (whole, "")
+    assert start(folder).communicate() == (whole, "")
+
+
+def test_of_functions_that_only_compiled_ones_call_nothing_is_kept_and_python_cannot_call_them(compiled):
+    kept = {path.name.split(".")[1].split("-")[0] for path in compiled[0].rglob("*.nbi")}
+    assert kept == {"errors_of", "solve"}
+    with pytest.raises(TypeError):
+        exact._centre(np.ones(2), 2)
+
+
+def test_a_constant_is_compiled_as_any_number_is():
+    def double(x):
+        return 2 * x
+
+    doubled = jit.inner(double)
+    assert jit.compiled(lambda x: doubled(3) + doubled(x))(4) == 14
+    assert len(doubled.overloads) == 1
 
 
 def test_a_full_disk_keeps_nothing_and_ends_no_search(small_disk, fill):
