@@ -23,7 +23,8 @@ install: .venv/installed
 	  "make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	@echo "Installing the packages into .venv: some minutes, once."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	-@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null  # on all cores; some packages hold templates that are no Python
 	@touch $@
 
 demo: install
@@ -35,10 +36,12 @@ demo: install
 	@echo "The report is $(DEMO)/report.html: open it in a browser."
 
 # These lanes of folders, told at the end, and one of all else. Their threads wait without taking the core of another
-# lane. 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
+# lane; and what a thousand processes import is compiled once, whatever the shell says of bytecode.
+# 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
 LANES := slurm container+search jobs
 folders = $(addprefix $(1)tests/,$(subst +, ,$(2)))
 test: export OMP_WAIT_POLICY := passive
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install slurm
 	@lanes=; $(foreach lane,$(LANES), \
 	  $(BIN)/python -m pytest -p no:cacheprovider $(call folders,,$(lane)) >.venv/$(lane)-tests.log 2>&1 & lanes="$$lanes $$!";) \

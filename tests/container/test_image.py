@@ -82,14 +82,23 @@ def test_the_arguments_and_the_exit_code_of_a_job_are_its_own(run, folder):
     assert "two  words" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def cache(user, workplace):
+    """A folder of the user's for what is compiled, which takes a while."""
+    made = workplace / "cache"
+    made.mkdir()
+    return user.own(made)
+
+
 @pytest.mark.parametrize("flags", SHUT_OFF)
-def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(user, image, run, folder, flags):
+def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(user, image, run, folder, cache, flags):
     before = files_of(user, "/tmp", "/var/tmp", "/dev/shm", user.home)  # noqa: S108
     out = folder / "out"
     out.mkdir()
     user.own(out)
     # What is compiled and kept goes where we say, and not to a home that is mounted.
-    words = [*flags.split(), "--bind", f"{out}:/out", "--env", "XDG_CACHE_HOME=/out/cache,MPLCONFIGDIR=/out/cache/matplotlib"]
+    kept = "XDG_CACHE_HOME=/cache,MPLCONFIGDIR=/cache/matplotlib"
+    words = [*flags.split(), "--bind", f"{out}:/out,{cache}:/cache", "--env", kept]
 
     def job(*rest):
         return run(*rest, flags=words, cwd=folder).stdout
@@ -105,13 +114,13 @@ def test_a_grid_is_trained_searched_and_reported_and_nothing_else_is_written(use
 
     for name in ("scores.csv", "dataset.csv", "ranking.csv", "search.json", "trust.json", "report.html", "subset.json"):
         assert (out / "small" / name).stat().st_size > 0, name
-    assert {path.lstat().st_uid for path in out.rglob("*")} == {user.uid}
+    assert {path.lstat().st_uid for place in (out, cache) for path in place.rglob("*")} == {user.uid}
     result = json.loads(next((out / "small").rglob("result.json")).read_text())
     sha256 = "" if flags else file_digest(image)  # the file is not seen by what is shut off
     assert result["result"]["container"].items() >= {"image": str(image), "sha256": sha256}.items()
     after = files_of(user, "/tmp", "/var/tmp", "/dev/shm", user.home)  # noqa: S108
     # torch leaves an empty folder for its compiler wherever temporary files go.
-    new = {path for path in after - before if not path.startswith((str(out), "/tmp/torchinductor_"))}  # noqa: S108
+    new = {path for path in after - before if not path.startswith((str(out), str(cache), "/tmp/torchinductor_"))}  # noqa: S108
     assert new <= {str(folder)}
 
 
