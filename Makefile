@@ -23,8 +23,7 @@ install: .venv/installed
 	  "make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	@echo "Installing the packages into .venv: some minutes, once."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
-	-@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null  # on all cores; some packages hold templates that are no Python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: install

@@ -113,16 +113,18 @@ event.register("numba:compile", _Told())
 
 
 class _Function(CPUDispatcher):  # type: ignore[misc]  # numba has no types
-    """A function that is called from Python, and from other ones: kept between processes, with all that it calls."""
-
-    def __init__(self, function: Function) -> None:
-        super().__init__(function, targetoptions=OPTIONS)
-        if FOLDER:
-            self._cache = _Cache(function)  # as `enable_caching` does
+    """A function that Python and compiled functions call."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Compile for any number where one is called with a constant, instead of once more for each constant."""
-        return super().get_call_template([unliteral(arg) for arg in args], kws)
+        named = {name: unliteral(arg) for name, arg in kws.items()}
+        return super().get_call_template([unliteral(arg) for arg in args], named)
+
+    def add_overload(self, made: Any) -> None:
+        """Note what was compiled for some types of arguments; inner functions that print or raise find what they name."""
+        super().add_overload(made)
+        for environment in made._find_referenced_environments():  # noqa: SLF001  # as for what was kept
+            made.library.codegen.set_env(environment.env_name, environment)
 
 
 class _Linked(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
@@ -141,27 +143,27 @@ class _InnerCompiler(Compiler):  # type: ignore[misc]  # numba has no types
         flags, context = self.state.flags, self.state.targetctx
         flags.no_compile = flags.no_cpython_wrapper = True
         self.state.library = _Linked(context.codegen(), function.__qualname__)
-        made = super().compile_extra(function)
-        context.insert_user_function(made.entry_point, made.fndesc, [made.library])
-        return made
+        return super().compile_extra(function)
 
 
 class _Inner(_Function):
-    """A function that only compiled ones call: there is nothing of it to start, and nothing to keep."""
-
-    def __init__(self, function: Function) -> None:
-        CPUDispatcher.__init__(self, function, targetoptions=OPTIONS, pipeline_class=_InnerCompiler)
+    """A function that only compiled ones call: there is nothing of it that Python could start."""
 
     def add_overload(self, made: Any) -> None:
-        """Note what was compiled for some types of arguments, but not as what Python may call."""
-        self.overloads[tuple(made.signature.args)] = made
+        """Note what was compiled for some types of arguments, for those that link with it."""
+        told_apart_by = made.library  # where others have what Python calls: numba finds functions by it
+        self.targetctx.insert_user_function(told_apart_by, made.fndesc, [made.library])
+        self.overloads[tuple(made.signature.args)] = made._replace(entry_point=told_apart_by)
 
 
 def compiled(function: Function) -> Function:
     """Compile a function that neither makes arrays nor keeps any; it runs without Python's lock, in IEEE arithmetic."""
-    return cast("Function", _Function(function))
+    made = _Function(function, targetoptions=OPTIONS)
+    if FOLDER:
+        made._cache = _Cache(function)  # noqa: SLF001  # as its `enable_caching` does
+    return cast("Function", made)
 
 
 def inner(function: Function) -> Function:
     """Compile such a function for the compiled ones that call it, in half of the time; Python cannot call it."""
-    return cast("Function", _Inner(function))
+    return cast("Function", _Inner(function, targetoptions=OPTIONS, pipeline_class=_InnerCompiler))

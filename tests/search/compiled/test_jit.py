@@ -1,9 +1,11 @@
 """Compiled code is kept between processes, safely, and only its making is told."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -18,10 +20,10 @@ print(cv_mse(rng.normal(size=(9, 4)), rng.normal(size=9), np.array([[0, 1], [1, 
 """
 
 
-def start(cache, **variables):
+def start(cache, program=("-c", CODE), **variables):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), **variables}
     return subprocess.Popen(
-        [sys.executable, "-c", CODE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -59,13 +61,56 @@ def test_of_functions_that_only_compiled_ones_call_nothing_is_kept_and_python_ca
         exact._centre(np.ones(2), 2)
 
 
-def test_a_constant_is_compiled_as_any_number_is():
-    def double(x):
-        return 2 * x
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    monkeypatch.setattr(jit, "FOLDER", None)
 
-    doubled = jit.inner(double)
-    assert jit.compiled(lambda x: doubled(3) + doubled(x))(4) == 14
-    assert len(doubled.overloads) == 1
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_constant_is_compiled_as_any_number_is():
+    power = jit.inner(lambda x, n: x**n)
+    assert jit.compiled(lambda x: power(x, 2) + power(n=x, x=3) + power(x, n=1))(4) == 16 + 81 + 4
+    assert len(power.overloads) == 1
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_inner_functions_of_the_same_arguments_are_told_apart_also_when_one_of_them_is_gone():
+    more, tenfold = jit.inner(lambda x: x + 1), jit.inner(lambda x: 10 * x)
+
+    def with_another():
+        less = jit.inner(lambda x: -x)
+        assert jit.compiled(lambda x: more(x) + tenfold(x) + less(x))(4) == 41
+        return weakref.ref(less)
+
+    less = with_another()
+    gc.collect()
+    assert less() is None
+    assert jit.compiled(lambda x: more(x) + tenfold(x))(4) == 45
+
+
+def test_inner_functions_may_print_and_raise_compiled_or_kept(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("""
+from rlhpc.search.compiled.jit import compiled, inner
+
+@inner
+def refuse(x):
+    print("given", x)
+    if x < 0:
+        raise ValueError("less than 0")
+
+@compiled
+def check(x):
+    refuse(x)
+
+check(1)
+check(-1)
+""")
+    for _ in range(2):
+        found, error = start(tmp_path / "cache", program=[program]).communicate(timeout=60)
+        assert found == "given 1\ngiven -1\n"
+        assert error.endswith("ValueError: less than 0\n")
+        assert list((tmp_path / "cache").rglob("*.nbc"))
 
 
 def test_a_full_disk_keeps_nothing_and_ends_no_search(small_disk, fill):
