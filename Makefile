@@ -37,7 +37,7 @@ demo: install
 # These lanes of folders, told at the end, and one of all else. Their threads wait without taking the core of another
 # lane; and what a thousand processes import is compiled once, whatever the shell says of bytecode.
 # 5: nothing was collected, as by PYTEST_ADDOPTS='-k name'.
-LANES := slurm container+search jobs
+LANES := slurm container+search+report+results jobs
 folders = $(addprefix $(1)tests/,$(subst +, ,$(2)))
 test: export OMP_WAIT_POLICY := passive
 test: export PYTHONDONTWRITEBYTECODE :=
