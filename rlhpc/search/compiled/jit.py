@@ -36,7 +36,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 SECONDS = 15  # that compilation takes, about
 # No fast-math: sums keep their order, so that every machine finds the same bits. Arrays are not reference-counted (`_nrt`), which
-# otherwise costs more than a leaf of the search: 100 ns for each call that takes a dozen of them.
+# otherwise costs more than a leaf of the search: 100 ns for each call that takes a dozen of them. Nothing is called from C.
 OPTIONS = {"nopython": True, "error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 
 

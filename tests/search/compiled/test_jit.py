@@ -107,7 +107,7 @@ check(1)
 check(-1)
 """)
     for _ in range(2):
-        found, error = start(tmp_path / "cache", program=[program]).communicate(timeout=60)
+        found, error = start(tmp_path / "cache", program=[program]).communicate(timeout=200)  # not for ever
         assert found == "given 1\ngiven -1\n"
         assert error.endswith("ValueError: less than 0\n")
         assert list((tmp_path / "cache").rglob("*.nbc"))
