@@ -30,6 +30,7 @@ from rlhpc.errors import ConfigError, InputError
 from rlhpc.records import CUSTOM_BENCHMARK, Training
 from rlhpc.training import registry
 from rlhpc.training.algos import RANDOM, Algo, available, load_algos
+from rlhpc.training.hyperparameters import refuse_faults
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,7 +81,6 @@ def main(args: argparse.Namespace) -> int:
 def _training(args: argparse.Namespace) -> Training:
     """Make the training that the command line describes, and refuse what is wrong with it."""
     from rlhpc.training import machine, verify  # noqa: PLC0415  # torch takes seconds
-    from rlhpc.training.model import refuse_faults  # noqa: PLC0415  # torch takes seconds
 
     changes = read_values(args.overrides)
     faults = registry.unknown_ids([args.env])

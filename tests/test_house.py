@@ -159,6 +159,7 @@ def test_no_imports_go_in_a_circle():
         ("jobs/predict_benchmark.py", "torch gymnasium matplotlib pandas"),
         ("jobs/collect_scores.py", "torch gymnasium matplotlib"),
         ("jobs/launch_training.py", "torch matplotlib wandb"),
+        ("jobs/launch_training.py --cluster local --dry-run", "torch matplotlib wandb"),
         ("jobs/verify_resume.py", "torch matplotlib wandb"),
         ("jobs/audit.py", "torch gymnasium matplotlib pandas"),
         ("jobs/check_cluster.py", "torch matplotlib wandb"),
@@ -169,13 +170,14 @@ def test_no_imports_go_in_a_circle():
 def test_what_must_start_at_once_loads_no_heavy_package(what, must_not_load):
     code = (
         "import importlib, runpy, sys\n"
-        "what, names = sys.argv[1:]\n"
-        "sys.argv[1:] = ['--help']\n"
+        "names, what, *words = sys.argv[1:]\n"
+        "sys.argv[1:] = words or ['--help']\n"
         "try: runpy.run_path(what, run_name='__main__') if what.endswith('.py') else importlib.import_module(what)\n"
         "except SystemExit as end: assert end.code == 0\n"
         "print('loaded:', *[name for name in names.split() if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, what, must_not_load], cwd=ROOT, capture_output=True, text=True, check=True)
+    command_line = [sys.executable, "-c", code, must_not_load, *what.split()]
+    done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 

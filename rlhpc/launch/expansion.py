@@ -7,6 +7,7 @@ from rlhpc.errors import ConfigError
 from rlhpc.records import CUSTOM_BENCHMARK
 from rlhpc.training import grid, registry
 from rlhpc.training.algos import load_algos, unknown_blocks
+from rlhpc.training.hyperparameters import refuse_faults
 
 
 def expand(config: grid.GridConfig) -> grid.Grid:
@@ -27,9 +28,6 @@ def expand(config: grid.GridConfig) -> grid.Grid:
         raise ConfigError(*unknown)
     envs = grid.choose_envs(config, benchmark_envs, registry.action_space)
     expanded = grid.expand(config, envs, algos, registry.is_atari)
-
-    from rlhpc.training.model import refuse_faults  # noqa: PLC0415  # torch takes seconds; most mistakes are found without it
-
     refuse_faults(expanded.trainings)
     return expanded
 

@@ -7,6 +7,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecTran
 from rlhpc.errors import ConfigError
 from rlhpc.training import model
 from rlhpc.training.algos import ACTION_SPACES, CLASSES, RANDOM, available, load_algos
+from rlhpc.training.hyperparameters import faults as faults_of
 
 DISCRETE, CONTINUOUS = spaces.Discrete(3), spaces.Box(-1.0, 1.0, (2,), np.float32)
 CONTINUOUS_ENVS = ("Pendulum-v1", "MountainCarContinuous-v0", "LunarLanderContinuous-v3")
@@ -300,7 +301,7 @@ def test_every_block_is_known_and_builds_a_model(algo, block):
     values = algo.hyperparameters(block, is_atari=block == "atari")
     values.pop("n_timesteps", None)
     assert algo.blocks[block].keys() - {"n_timesteps"} <= values.keys()
-    assert model.faults(values) == []
+    assert faults_of(values) == []
     if algo.class_name == RANDOM:
         return
     if "buffer_size" in values:

@@ -1,0 +1,136 @@
+"""Hyperparameters: which there are, and what is wrong with given ones; told without importing torch, as far as that can be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rlhpc.errors import ConfigError, nearest
+from rlhpc.files import canonical_json
+from rlhpc.records import Training
+from rlhpc.training.algos import CLASSES, RANDOM
+from rlhpc.training.signature import arguments, policies
+
+# Hyperparameters of RL Zoo's format that are not arguments of the class.
+OURS = ("class", "n_envs", "policy", "frame_stack", "normalize", "convergence", "fast")
+OF_NOISE = ("noise_type", "noise_std")  # stand for the argument action_noise
+OF_RANDOM = ("class", "n_envs", "n_trials", "n_episodes")
+NOISES = ("normal", "ornstein-uhlenbeck")
+_SB3_CLASS = "RMSpropTFLike"  # the one class of policy_kwargs that is not torch's, so that none need be asked
+# Arguments of the class that we set ourselves.
+_RESERVED = ("self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "action_noise", "_init_setup_model")
+_COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_size", "buffer_size")
+_CONVERGENCE = ("evaluate_every", "n_episodes", "max_no_improvement", "min_evaluations")
+_NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
+_SCHEDULE = "lin_"  # before the first value of a linear schedule
+
+
+def faults(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a training's hyperparameters, as far as can be told without making the environment."""
+    class_name = str(hyperparameters["class"])
+    known = OF_RANDOM if class_name == RANDOM else _known(class_name)
+    found = [
+        f"unknown hyperparameter '{name}' of {class_name}. {nearest(name, known)}"
+        for name in hyperparameters
+        if name not in known
+    ]
+    for name, value in hyperparameters.items():
+        reason = _fault(name, value, class_name) if name in known else ""
+        if reason:
+            found.append(f"hyperparameter {name} = {value!r} of {class_name} {reason}")
+    return found
+
+
+def refuse_faults(trainings: Iterable[Training]) -> None:
+    """Refuse hyperparameters that no training can use.
+
+    Raises
+    ------
+    ConfigError
+        With every fault, once for each algorithm.
+    """
+    pairs = {training.key[:-1]: training for training in trainings}  # the seeds of an algorithm in an environment have the same
+    told = {f"algorithm '{training.algo}': {fault}" for training in pairs.values() for fault in faults(training.hyperparameters)}
+    if told:
+        raise ConfigError(*sorted(told))
+
+
+def _known(class_name: str) -> tuple[str, ...]:
+    """Name the hyperparameters of a class."""
+    of_class = arguments(CLASSES[class_name])
+    noise = OF_NOISE if "action_noise" in of_class else ()
+    return (*OURS, *noise, *(name for name in of_class if name not in _RESERVED))
+
+
+def _fault(name: str, value: Any, class_name: str) -> str:
+    """Return what is wrong with a hyperparameter's value; empty if nothing is."""
+    try:
+        is_plain = json.loads(canonical_json(value)) == value  # as it will be stored and read again
+    except (TypeError, ValueError):
+        is_plain = False
+    if not is_plain:
+        return "must be made of texts, finite numbers, lists and mappings with texts as keys."
+    is_count = type(value) is int and value >= 1
+    rules = {
+        **dict.fromkeys(_COUNTS, (is_count, "must be a whole number, at least 1.")),
+        "frame_stack": (value is None or is_count, "must be a whole number, at least 1."),
+        "policy_kwargs": (isinstance(value, Mapping), "must be a mapping, such as {net_arch: [64, 64]}."),
+        "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
+        "noise_type": (str(value) in NOISES, f"is none. {nearest(str(value), NOISES)}"),
+        "fast": (isinstance(value, bool), "must be true or false."),
+        "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
+    }
+    holds, demand = rules.get(name, (True, ""))
+    if not holds:
+        return demand
+    if name == "policy" and value is not None and value not in policies(CLASSES[class_name]):
+        return f"is none. {nearest(str(value), policies(CLASSES[class_name]))}"
+    try:
+        schedule_start(value)
+        if name == "policy_kwargs":
+            _find_classes(value)
+    except (ValueError, AttributeError) as error:
+        return f"cannot be used: {str(error).rstrip('.')}."
+    return ""
+
+
+def schedule_start(value: Any) -> float | None:
+    """Return where a linear schedule starts, 0.001 for ``lin_0.001``; None for a value that is no schedule.
+
+    Raises
+    ------
+    ValueError
+        If it starts with no number.
+    """
+    if isinstance(value, str) and value.startswith(_SCHEDULE):
+        return float(value.removeprefix(_SCHEDULE))
+    return None
+
+
+def _find_classes(policy_kwargs: Mapping[str, Any]) -> None:
+    """Look the classes up that are named, as `policy_class` does; its errors are the answer."""
+    named = {name: path for name, path in policy_kwargs.items() if is_class(name, path) and path != _SB3_CLASS}
+    if named:
+        from rlhpc.training.policy_class import policy_class  # noqa: PLC0415  # torch takes seconds
+
+        for name, path in named.items():
+            policy_class(name, path)
+
+
+def is_class(name: str, value: Any) -> bool:
+    """Tell whether a value of policy_kwargs names a class."""
+    return isinstance(value, str) and name.endswith(("_class", "_fn"))
+
+
+def _is_normalize(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.keys() <= {*arguments(_NORMALIZER)} - {"self", "venv"}
+    return isinstance(value, bool | None)
+
+
+def _is_convergence(value: Any) -> bool:
+    """Tell whether a value is a rule of convergence, or None for no rule."""
+    if not isinstance(value, Mapping):
+        return value is None
+    return value.keys() == set(_CONVERGENCE) and all(type(value[key]) is int and value[key] >= 1 for key in _CONVERGENCE)
