@@ -44,7 +44,7 @@ def load(path: str) -> Any:
 
 def _written_arguments(path: str) -> tuple[str, ...]:
     """Return the arguments that a source names; none if it does not say."""
-    for node in _body(path):
+    for node in reversed(_body(path)):  # of two of one name, the last is what the class has
         match node:
             case ast.FunctionDef(name="__init__", decorator_list=[], args=args):
                 every = (*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg)
@@ -54,17 +54,18 @@ def _written_arguments(path: str) -> tuple[str, ...]:
 
 def _written_policies(path: str) -> tuple[str, ...]:
     """Return the policies that a source names; none if it does not say."""
-    for node in _body(path):
+    for node in reversed(_body(path)):
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys)) if name == _POLICIES:
-                return tuple(str(key.value) for key in keys if isinstance(key, ast.Constant))
+                names = [str(key.value) for key in keys if isinstance(key, ast.Constant)]
+                return tuple(names) if len(names) == len(keys) else ()
     return ()
 
 
 def _body(path: str) -> list[ast.stmt]:
     """Return the statements of a class; none if they cannot be found."""
     module, _, name = path.partition(":")
-    for node in ast.parse(_source(module)).body:
+    for node in reversed(ast.parse(_source(module)).body):
         match node:
             case ast.ClassDef(name=found, decorator_list=[], body=body) if found == name:
                 return body

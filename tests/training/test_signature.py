@@ -13,7 +13,7 @@ TRAINED = [path for name, path in CLASSES.items() if name != RANDOM]
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Write a package of a user's, importable here, whose import is counted in `imported`."""
+    """Write a package of a user's, importable here."""
     monkeypatch.syspath_prepend(tmp_path)
     folder = tmp_path / "users_algos"
 
@@ -90,14 +90,23 @@ def test_a_class_is_found_where_its_module_has_it_from(write):
         ),
         "Mine = type('Mine', (), {'__init__': lambda self, a: None, 'policy_aliases': {'P': 1}})\n",
         "from .there import Mine\n",
+        "A = {'P': 1}\n\nclass Mine:\n    policy_aliases: dict = {**A}\n    __init__ = lambda self, a: None\n",
     ],
-    ids=["inherited", "decorated", "made by a call", "a relative import"],
+    ids=["inherited", "decorated", "made by a call", "a relative import", "made of others"],
 )
 def test_what_a_source_does_not_say_is_asked_of_the_class(write, source):
     there = "class Mine:\n    policy_aliases: dict = {'P': 1}\n    def __init__(self, a): pass\n"
     write(mine=source, there=there)
     assert signature.arguments("users_algos.mine:Mine") == ("self", "a")
     assert signature.policies("users_algos.mine:Mine") == ("P",)
+
+
+def test_of_two_of_one_name_the_last_is_read(write):
+    there = "class Mine:\n    def __init__(self, a): pass\n"
+    last = "class Mine:\n    def __init__(self, b): pass\n    def __init__(self, c): pass\n"
+    write(there=there, mine=f"from users_algos.there import Mine\n{there}{last}")
+    assert signature.arguments("users_algos.mine:Mine") == ("self", "c")
+    assert not is_imported()
 
 
 @pytest.mark.parametrize(("path", "error"), [("no_such_package.x:X", ImportError), ("users_algos.mine:Wrong", AttributeError)])
