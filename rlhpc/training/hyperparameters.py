@@ -17,7 +17,7 @@ OURS = ("class", "n_envs", "policy", "frame_stack", "normalize", "convergence", 
 OF_NOISE = ("noise_type", "noise_std")  # stand for the argument action_noise
 OF_RANDOM = ("class", "n_envs", "n_trials", "n_episodes")
 NOISES = ("normal", "ornstein-uhlenbeck")
-_SB3_CLASS = "RMSpropTFLike"  # the one class of policy_kwargs that is not torch's, so that none need be asked
+_SB3_CLASS = "RMSpropTFLike"  # the one class of policy_kwargs that is not of torch, and so is known without it
 # Arguments of the class that we set ourselves.
 _RESERVED = ("self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "action_noise", "_init_setup_model")
 _COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_size", "buffer_size")

@@ -1,4 +1,4 @@
-"""What a class takes, as its source says: told without importing it, for torch takes seconds (more from a shared file system)."""
+"""What a class takes. SB3's are read from their source and not imported, for torch takes seconds, and more on a cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from typing import Any
 
 _POLICIES = "policy_aliases"  # where SB3's algorithms name their policies
+_READ = ("stable_baselines3", "sb3_contrib")  # plainly written; a class of a user's may be made in any way
 
 
 @functools.cache
@@ -25,7 +26,7 @@ def arguments(path: str) -> tuple[str, ...]:
 
     Notes
     -----
-    Where the source does not say them, as of a class that inherits its ``__init__``, the class is imported.
+    Only SB3's sources are read. A class of a user's is imported, and one whose source does not say.
     """
     return _written_arguments(path) or tuple(inspect.signature(load(path).__init__).parameters)
 
@@ -44,7 +45,7 @@ def load(path: str) -> Any:
 
 def _written_arguments(path: str) -> tuple[str, ...]:
     """Return the arguments that a source names; none if it does not say."""
-    for node in reversed(_body(path)):  # of two of one name, the last is what the class has
+    for node in _body(path):
         match node:
             case ast.FunctionDef(name="__init__", decorator_list=[], args=args):
                 every = (*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg)
@@ -54,7 +55,7 @@ def _written_arguments(path: str) -> tuple[str, ...]:
 
 def _written_policies(path: str) -> tuple[str, ...]:
     """Return the policies that a source names; none if it does not say."""
-    for node in reversed(_body(path)):
+    for node in _body(path):
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys)) if name == _POLICIES:
                 names = [str(key.value) for key in keys if isinstance(key, ast.Constant)]
@@ -63,9 +64,11 @@ def _written_policies(path: str) -> tuple[str, ...]:
 
 
 def _body(path: str) -> list[ast.stmt]:
-    """Return the statements of a class; none if they cannot be found."""
+    """Return the statements of a class; none if they are not to be read, or cannot be found."""
     module, _, name = path.partition(":")
-    for node in reversed(ast.parse(_source(module)).body):
+    if module.partition(".")[0] not in _READ:
+        return []
+    for node in ast.parse(_source(module)).body:
         match node:
             case ast.ClassDef(name=found, decorator_list=[], body=body) if found == name:
                 return body

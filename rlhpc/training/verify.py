@@ -21,6 +21,8 @@ import numpy as np
 from rlhpc.errors import InputError, RlhpcError
 from rlhpc.records import Result, Training
 from rlhpc.results.store import EVALUATIONS, LEARNING_CURVE, Store
+from rlhpc.training import signature
+from rlhpc.training.algos import CLASSES
 from rlhpc.training.checkpoint import Checkpoints
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.model import load_class
@@ -106,7 +108,7 @@ def verify(training: Training, folder: Path, n_kills: int, device: str = "cpu") 
 
 
 def _is_off_policy(hyperparameters: Mapping[str, Any]) -> bool:
-    return "buffer_size" in inspect.signature(load_class(str(hyperparameters["class"])).__init__).parameters
+    return "buffer_size" in signature.arguments(CLASSES[str(hyperparameters["class"])])
 
 
 def _carry_out(training: Training, store: Store, settings: TrainSettings, killer: _Killer) -> Result:

@@ -8,6 +8,17 @@ from rlhpc.training import signature
 from rlhpc.training.algos import CLASSES, RANDOM
 
 NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
+DECORATED = """
+def made(cls):
+    cls.__init__, cls.policy_aliases = (lambda self, a: None), {'P': 1}
+    return cls
+
+
+@made
+class Mine:
+    def __init__(self, b):
+        pass
+"""
 TRAINED = [path for name, path in CLASSES.items() if name != RANDOM]
 
 
@@ -28,10 +39,6 @@ def write(tmp_path, monkeypatch):
         del sys.modules[name]
     signature.arguments.cache_clear()
     signature.policies.cache_clear()
-
-
-def is_imported():
-    return any(name.startswith("users_algos.") for name in sys.modules)
 
 
 # --- the source against the class ------------------------------------------------------------------------------------
@@ -60,57 +67,66 @@ print(*{{"torch", "stable_baselines3", "sb3_contrib"}} & set(sys.modules))
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 
-# --- classes of a user's ---------------------------------------------------------------------------------------------
+# --- what else a source may say --------------------------------------------------------------------------------------
 
 EVERY_KIND = "class Mine:\n    def __init__(self, a, /, b, *c, d=1, **e):\n        pass\n"
 
 
-def test_every_kind_of_argument_is_named_in_order(write):
-    write(mine=EVERY_KIND)
-    assert signature.arguments("users_algos.mine:Mine") == ("self", "a", "b", "c", "d", "e")
-    assert not is_imported()
-    assert signature.arguments("users_algos.mine:Mine") == tuple(
-        inspect.signature(signature.load("users_algos.mine:Mine").__init__).parameters
-    )
+@pytest.fixture
+def write_read(write, monkeypatch):
+    """Write a package whose sources are read."""
+    monkeypatch.setattr(signature, "_READ", ("users_algos",))
+    return write
 
 
-def test_a_class_is_found_where_its_module_has_it_from(write):
-    write(mine=EVERY_KIND, other="from users_algos.mine import Mine as Yours\n")
-    assert signature.arguments("users_algos.other:Yours") == ("self", "a", "b", "c", "d", "e")
+def is_imported():
+    return any(name.startswith("users_algos.") for name in sys.modules)
+
+
+@pytest.mark.parametrize("module", ["there", "mine"], ids=["where it is written", "where it is imported"])
+def test_every_kind_of_argument_is_named_in_order(write_read, module):
+    write_read(there=EVERY_KIND, mine="from users_algos.there import Mine as Mine\n")
+    path = f"users_algos.{module}:Mine"
+    assert signature.arguments(path) == ("self", "a", "b", "c", "d", "e")
     assert not is_imported()
+    assert signature.arguments(path) == tuple(inspect.signature(signature.load(path).__init__).parameters)
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "class Base:\n    policy_aliases = {'P': 1}\n    def __init__(self, a): pass\n\nclass Mine(Base): pass\n",
-        (
-            "def made(cls):\n    cls.__init__, cls.policy_aliases = (lambda self, a: None), {'P': 1}\n    return cls\n\n"
-            "@made\nclass Mine:\n    def __init__(self, b): pass\n"
-        ),
-        "Mine = type('Mine', (), {'__init__': lambda self, a: None, 'policy_aliases': {'P': 1}})\n",
         "from .there import Mine\n",
         "A = {'P': 1}\n\nclass Mine:\n    policy_aliases: dict = {**A}\n    __init__ = lambda self, a: None\n",
+        DECORATED,
     ],
-    ids=["inherited", "decorated", "made by a call", "a relative import", "made of others"],
+    ids=["inherited", "a relative import", "made of others", "decorated"],
 )
-def test_what_a_source_does_not_say_is_asked_of_the_class(write, source):
-    there = "class Mine:\n    policy_aliases: dict = {'P': 1}\n    def __init__(self, a): pass\n"
-    write(mine=source, there=there)
+def test_what_a_source_does_not_say_is_asked_of_the_class(write_read, source):
+    write_read(mine=source, there="class Mine:\n    policy_aliases: dict = {'P': 1}\n    def __init__(self, a): pass\n")
     assert signature.arguments("users_algos.mine:Mine") == ("self", "a")
     assert signature.policies("users_algos.mine:Mine") == ("P",)
 
 
-def test_of_two_of_one_name_the_last_is_read(write):
-    there = "class Mine:\n    def __init__(self, a): pass\n"
-    last = "class Mine:\n    def __init__(self, b): pass\n    def __init__(self, c): pass\n"
-    write(there=there, mine=f"from users_algos.there import Mine\n{there}{last}")
-    assert signature.arguments("users_algos.mine:Mine") == ("self", "c")
-    assert not is_imported()
+# --- classes of a user's ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("path", "error"), [("no_such_package.x:X", ImportError), ("users_algos.mine:Wrong", AttributeError)])
-def test_what_is_not_there_is_told_as_by_an_import(write, path, error):
-    write(mine=EVERY_KIND)
+def test_the_source_of_a_class_of_a_users_is_not_believed(write):
+    write(mine=f"{EVERY_KIND}Mine.__init__, Mine.policy_aliases = (lambda self, a: None), {{'P': 1}}\n")
+    assert signature.arguments("users_algos.mine:Mine") == ("self", "a")
+    assert signature.policies("users_algos.mine:Mine") == ("P",)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("no_such_package.x:X", ImportError),
+        ("users_algos.mine:Wrong", AttributeError),
+        ("users_algos.broken:Mine", ImportError),
+        ("users_algos.misspelt:Mine", SyntaxError),
+    ],
+)
+def test_what_cannot_be_imported_is_told_as_by_an_import(write, path, error):
+    write(mine=EVERY_KIND, broken=f"import no_such_package\n{EVERY_KIND}", misspelt=f"{EVERY_KIND}class:")
     with pytest.raises(error):
         signature.arguments(path)
