@@ -27,8 +27,8 @@ def gaps(scores: Sequence[Score]) -> Iterator[str]:
                 lacking[tuple(sorted(set(seeds) - {score.seed for score in group}))].append(env_id)
         lacking.pop((), None)
         for missing, env_ids in sorted(lacking.items()):
-            what = "no result" if len(missing) == len(seeds) else f"no result of seed {' '.join(map(str, missing))}"
-            yield f"'{algo}' has {what} on {count(len(env_ids), 'environment')}: {_list(env_ids)}."
+            which = f" of seed{'s' * (len(missing) != 1)} {', '.join(map(str, missing))}" if len(missing) < len(seeds) else ""
+            yield f"'{algo}' has no result{which} on {count(len(env_ids), 'environment')}: {_list(env_ids)}."
 
 
 def unfinished(store: Store) -> Iterator[str]:

@@ -224,7 +224,7 @@ def test_seeds_that_others_have_are_reported_once_for_all_environments(store, pu
     put("Pong", "trpo", 2, 1.0)
     put("Pong", "trpo", 3, 1.0)
     assert collect(store, BENCH).problems == (
-        "'a2c' has no result of seed 2 3 on 2 environments: Boxing, Pong.",
+        "'a2c' has no result of seeds 2, 3 on 2 environments: Boxing, Pong.",
         "'trpo' has no result on 1 environment: Boxing.",
     )
 
