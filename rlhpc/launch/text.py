@@ -252,7 +252,7 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False, command: s
         lines += [f"  {command}"] if command else []
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
-        lines.append(f"{len(outcome.elsewhere)} are in the hands of another launch, and left to it: {holders}.")
+        lines.append(f"{count(len(outcome.elsewhere), 'training')} in the hands of another launch, and left to it: {holders}.")
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} failed; start again to try them again:")
         for training, reason in outcome.failed:

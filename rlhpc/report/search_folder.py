@@ -251,8 +251,8 @@ def _unfinished(folder: SearchFolder) -> InputError:
             f"{what}. If it is a table, search it first: python"
             f" jobs/subset_search.py {shlex.quote(str(folder.root))} --subset-size K --out DIR; then give DIR."
         )
-    what = f"has no {folder.search.name}" if folder.root.is_dir() else "is no folder"
-    return InputError(f"there is no finished search in '{folder.root}': it {what}. Search first: {_command(folder)}")
+    what = f"it has no {folder.search.name}" if folder.root.is_dir() else "there is no such folder"
+    return InputError(f"there is no finished search in '{folder.root}': {what}. Search first: {_command(folder)}")
 
 
 def _damaged(folder: SearchFolder, reason: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,9 @@ def early_scores(results: Iterable[Result], store: Store, steps: Sequence[int]) 
         if not wanted:
             continue
         path = store.folder(result.training) / LEARNING_CURVE
+        if not os.path.lexists(path):
+            problems.append(f"no early score of {result.training.name}: it has no learning curve; perhaps no episode ever ended.")
+            continue
         try:
             curve = read_learning_curve(path)
         except DatasetError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rlhpc.errors import DamagedResultError, InputError
 from rlhpc.records import Result, Training
 from rlhpc.results.store import LAUNCH_AGAIN, RESULT, Store, read_result
+from rlhpc.words import count
 
 CHANGES_SHOWN = 5
 
@@ -96,7 +97,7 @@ def refuse_changed(found: Ledger, store: Store) -> None:
     if found.changed:
         shown = [f"  {training.name}: {difference}" for training, difference in found.changed[:CHANGES_SHOWN]]
         raise InputError(
-            f"{len(found.changed)} trainings are stored in '{store.root}' with other settings than this grid has now:",
+            f"{count(len(found.changed), 'training')} stored in '{store.root}' with other settings than this grid has now:",
             *shown,
             *(["  ..."] if len(found.changed) > len(shown) else []),
             "Scores of different settings are never mixed: give this grid another name=..., or go back to the stored settings"

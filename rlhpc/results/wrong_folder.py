@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rlhpc.results.store import Store
 
 _ADVICE = "the folder logs/NAME that launch_training.py wrote to"
 _SHOWN = 3  # folders that may have been meant
+_ALIKE = 0.6  # of difflib: from here on one may be a slip of the other
 _LOGS = Path("logs")  # where launches write, unless they are told another place
 _SEARCH = ("search.json", "ranking.csv")  # what the folder of a search holds
 
@@ -51,7 +53,8 @@ def _is_search(root: Path) -> bool:
 def _meant(root: Path) -> str:
     """Ask whether another folder of results was meant; blank if there is none.
 
-    One above; else the one of that very name in logs/, and those below, or beside a folder that is not there.
+    One above; else the one of that very name in logs/, and those below, or beside a folder that is not there: of these the ones
+    with names like the given one, if there are any.
     """
     try:
         above = [each for each in root.parents if Store(each).grid.is_file()][:1]
@@ -61,5 +64,7 @@ def _meant(root: Path) -> str:
         found = above or [each for each in dict.fromkeys([*named, *near]) if each.resolve() != root.resolve()]
     except OSError:  # of folders that we may not look into
         return ""
-    names = [f"'{each}'" for each in found[:_SHOWN]]
+    alike = difflib.get_close_matches(root.name, [each.name for each in found], n=_SHOWN, cutoff=_ALIKE)
+    shown = sorted((each for each in found if each.name in alike), key=lambda each: alike.index(each.name)) or found
+    names = [f"'{each}'" for each in shown[:_SHOWN]]
     return f" Did you mean {' or '.join(names)}?" if names else ""

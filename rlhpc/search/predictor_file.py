@@ -52,7 +52,8 @@ def read_predictor(path: Path) -> Predictor:
 
 
 def _remedy(path: Path, what: str = "Make it again") -> str:
-    return f"{what}: python jobs/subset_report.py {shlex.quote(str(path.parent))}"
+    folder = path.parent if path.suffix == ".json" else path
+    return f"{what}: python jobs/subset_report.py {shlex.quote(str(folder))}"
 
 
 def _read_head(path: Path) -> dict[str, Any]:

@@ -13,8 +13,10 @@ Keys of ours beside the blocks:
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from rlhpc.errors import ConfigError, nearest
 ALGO_FILES = CONFIGS / "algos"
 KINDS = ("atari", "default")  # blocks by the kind of environment, the narrow one first
 EVERY_BLOCK = "all"
+_VERSION = re.compile(r"-v\d+$")  # ends the id of an environment
 RANDOM = "Random"  # the class of the random agent, which is not trained
 
 # Classes by name, as "module:attribute", so that naming one imports nothing.
@@ -149,7 +152,9 @@ def load_algos(names: Iterable[str], changes: Mapping[str, Mapping[str, Any]] | 
 
 
 def unknown_blocks(algos: Iterable[Algo], changes: Mapping[str, Mapping[str, Any]], is_env: Callable[[str], bool]) -> list[str]:
-    """Return one sentence for each changed block that is the name of nothing, and so would change nothing.
+    """Return one sentence for each block that is the name of nothing, and so would change nothing.
+
+    A block of a file may be that of an environment that is not installed here.
 
     Parameters
     ----------
@@ -161,8 +166,15 @@ def unknown_blocks(algos: Iterable[Algo], changes: Mapping[str, Mapping[str, Any
     """
     faults = []
     for algo in algos:
-        known = {*KINDS, EVERY_BLOCK, *algo.blocks}
-        strange = [block for block in changes.get(algo.name, {}) if block not in known and not is_env(block)]
+        changed = {*changes.get(algo.name, {})}
+        written = {*chain(algo.blocks, *algo.layers)} - changed
+        usual = {*KINDS, EVERY_BLOCK}
+        known = usual | {*algo.blocks}
+        lost = sorted(block for block in written - usual if not _VERSION.search(block) and not is_env(block))
+        strange = sorted(block for block in changed - known if not is_env(block))
+        faults += [
+            f"algorithm '{algo.name}': '{block}' is no block and no environment. {nearest(block, usual)}" for block in lost
+        ]
         faults += [
             f"hyperparameters.{algo.name}: '{block}' is no block and no environment. {nearest(block, known)}" for block in strange
         ]
@@ -183,10 +195,11 @@ def _spelling(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _read(path: Path, changes: Any, below: tuple[str, ...] = ()) -> Algo:
-    """Read one file and the files it is based on."""
-    if path.stem in below:
-        raise ConfigError(f"algorithms are based on each other in a circle: {' -> '.join((*below, path.stem))}.")
+def _read(path: Path, changes: Any, below: tuple[Path, ...] = ()) -> Algo:
+    """Read one file and the files it is based on; none is its own basis: of that name is then the one in configs/algos."""
+    if path in below:
+        circle = " -> ".join(each.stem for each in (*below, path))
+        raise ConfigError(f"algorithms are based on each other in a circle: {circle}.")
     content = read_yaml(path)
     title = str(content.pop("title", path.stem))
     class_name, base = content.pop("class", None), content.pop("base", None)
@@ -195,10 +208,16 @@ def _read(path: Path, changes: Any, below: tuple[str, ...] = ()) -> Algo:
     blocks, changed = _blocks(content, path), _blocks(changes, path)
     if base is not None:
         beside = path.parent / f"{base}.yaml"
-        basis = _read(beside if beside.exists() else _find(str(base)), {}, (*below, path.stem))
+        try:
+            found = beside if beside.exists() and beside != path else _find(str(base))
+        except ConfigError as error:
+            raise ConfigError(*(f"'{path}': base: {fault}" for fault in error.faults)) from error
+        basis = _read(found, {}, (*below, path))
         return Algo(path.stem, title, basis.class_name, basis.blocks, (*basis.layers, blocks, changed))
     if str(class_name) not in CLASSES:
-        raise ConfigError(f"'{path}': unknown class '{class_name}'. {nearest(str(class_name), CLASSES)}")
+        raise ConfigError(
+            f"'{path}': unknown class '{class_name}'. {nearest(str(class_name), CLASSES)} CONTRIBUTING.md adds one of your own."
+        )
     return Algo(path.stem, title, str(class_name), blocks, (changed,))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rlhpc.errors import ConfigError, nearest
@@ -20,16 +20,22 @@ NOISES = ("normal", "ornstein-uhlenbeck")
 _SB3_CLASS = "RMSpropTFLike"  # the one class of policy_kwargs that is not of torch, and so is known without it
 # Arguments of the class that we set ourselves.
 _RESERVED = ("self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "action_noise", "_init_setup_model")
+_GIVEN = ("policy", "env", "seed", "device")  # those that every training gives
 _COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_size", "buffer_size")
 _CONVERGENCE = ("evaluate_every", "n_episodes", "max_no_improvement", "min_evaluations")
 _NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
 _SCHEDULE = "lin_"  # before the first value of a linear schedule
+_SHARES = ("gamma", "gae_lambda", "tau")
+_PERIODS = ("step", "episode")  # of train_freq
 
 
 def faults(hyperparameters: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a training's hyperparameters, as far as can be told without making the environment."""
     class_name = str(hyperparameters["class"])
-    known = OF_RANDOM if class_name == RANDOM else _known(class_name)
+    try:
+        known = OF_RANDOM if class_name == RANDOM else _known(class_name)
+    except ConfigError as error:
+        return list(error.faults)
     found = [
         f"unknown hyperparameter '{name}' of {class_name}. {nearest(name, known)}"
         for name in hyperparameters
@@ -57,8 +63,19 @@ def refuse_faults(trainings: Iterable[Training]) -> None:
 
 
 def _known(class_name: str) -> tuple[str, ...]:
-    """Name the hyperparameters of a class."""
+    """Name the hyperparameters of a class.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported, or cannot be built as SB3's classes are.
+    """
     of_class = arguments(CLASSES[class_name])
+    if lacking := [name for name in _GIVEN if name not in of_class]:
+        raise ConfigError(
+            f"the class '{CLASSES[class_name]}' does not take {', '.join(lacking)}; one of an algorithm takes"
+            f" {', '.join(_GIVEN)}, as SB3's do."
+        )
     noise = OF_NOISE if "action_noise" in of_class else ()
     return (*OURS, *noise, *(name for name in of_class if name not in _RESERVED))
 
@@ -78,6 +95,8 @@ def _fault(name: str, value: Any, class_name: str) -> str:
         "policy_kwargs": (isinstance(value, Mapping), "must be a mapping, such as {net_arch: [64, 64]}."),
         "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
         "noise_type": (str(value) in NOISES, f"is none. {nearest(str(value), NOISES)}"),
+        "noise_std": (_is_number(value) and value >= 0, "must be a number, at least 0."),
+        **dict.fromkeys(_SHARES, (_is_number(value) and 0 <= value <= 1, "must be a number from 0 to 1.")),
         "fast": (isinstance(value, bool), "must be true or false."),
         "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
     }
@@ -87,12 +106,19 @@ def _fault(name: str, value: Any, class_name: str) -> str:
     if name == "policy" and value is not None and value not in policies(CLASSES[class_name]):
         return f"is none. {nearest(str(value), policies(CLASSES[class_name]))}"
     try:
-        schedule_start(value)
         if name == "policy_kwargs":
             _find_classes(value)
     except (ValueError, AttributeError) as error:
         return f"cannot be used: {str(error).rstrip('.')}."
-    return ""
+    return _type_fault(value, arguments(CLASSES[class_name]).get(name, "")) if class_name != RANDOM else ""
+
+
+def _type_fault(value: Any, annotation: str) -> str:
+    """Return why a value is not of a type; empty if it is, or the type is none that can be told from YAML."""
+    kinds = annotation.split(" | ")
+    if not all(kind in _TYPES for kind in kinds) or any(_TYPES[kind][0](value) for kind in kinds):
+        return ""
+    return f"must be {' or '.join(dict.fromkeys(_TYPES[kind][1] for kind in kinds))}."
 
 
 def schedule_start(value: Any) -> float | None:
@@ -106,6 +132,40 @@ def schedule_start(value: Any) -> float | None:
     if isinstance(value, str) and value.startswith(_SCHEDULE):
         return float(value.removeprefix(_SCHEDULE))
     return None
+
+
+def _is_schedule(value: Any) -> bool:
+    try:
+        return schedule_start(value) is not None
+    except ValueError:
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and value == int(value)
+
+
+def _is_frequency(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_whole(value[0]) and value[1] in _PERIODS
+
+
+# Type as SB3's source spells it -> whether a value of YAML is one, and how it is called.
+_A_SCHEDULE = (_is_schedule, f"a linear schedule such as {_SCHEDULE}0.001")
+_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "int": (_is_whole, "a whole number"),
+    "float": (_is_number, "a number"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "None": (lambda value: value is None, "null"),
+    "Schedule": _A_SCHEDULE,
+    "Callable": _A_SCHEDULE,
+    "dict[str, Any]": (lambda value: isinstance(value, Mapping), "a mapping"),
+    "tuple[int, str]": (_is_frequency, f"a list such as [1, {_PERIODS[1]}]"),
+}
 
 
 def _find_classes(policy_kwargs: Mapping[str, Any]) -> None:

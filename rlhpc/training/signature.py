@@ -7,34 +7,48 @@ import functools
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Mapping
 from importlib.abc import InspectLoader
 from importlib.machinery import PathFinder
 from typing import Any
+
+from rlhpc.errors import ConfigError
 
 _POLICIES = "policy_aliases"  # where SB3's algorithms name their policies
 _READ = ("stable_baselines3", "sb3_contrib")  # plainly written; a class of a user's may be made in any way
 
 
 @functools.cache
-def arguments(path: str) -> tuple[str, ...]:
-    """Name the arguments of a class's ``__init__``, ``self`` first.
+def arguments(path: str) -> Mapping[str, str]:
+    """Name the arguments of a class, with their types.
 
     Parameters
     ----------
     path : str
         ``module:class``; the module may have the class from another one.
 
+    Returns
+    -------
+    mapping of str to str
+        Name -> type as SB3's source spells it; empty for what a user's class takes. ``self`` is the first.
+
+    Raises
+    ------
+    ConfigError
+        If the class cannot be imported.
+
     Notes
     -----
-    Only SB3's sources are read. A class of a user's is imported, and one whose source does not say.
+    Only SB3's sources are read. A class of a user's is imported, and one whose source does not say; what it takes as ``**kwargs``
+    are the arguments of the class that it inherits.
     """
-    return _written_arguments(path) or tuple(inspect.signature(load(path).__init__).parameters)
+    return _written_arguments(path) or _arguments_of(_imported(path))
 
 
 @functools.cache
 def policies(path: str) -> tuple[str, ...]:
     """Name the policies of an algorithm's class, such as ``MlpPolicy``; the rest as of `arguments`."""
-    return _written_policies(path) or tuple(load(path).policy_aliases)
+    return _written_policies(path) or tuple(_imported(path).policy_aliases)
 
 
 def load(path: str) -> Any:
@@ -43,14 +57,37 @@ def load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _written_arguments(path: str) -> tuple[str, ...]:
+def _imported(path: str) -> Any:
+    try:
+        return load(path)
+    except Exception as error:  # a module of the user's may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the class '{path}' cannot be imported ({reason}). Is its folder in PYTHONPATH?") from error
+
+
+def _arguments_of(found: type) -> dict[str, str]:
+    """Return the arguments of an imported class, and behind its ``**kwargs`` those of the classes that it inherits."""
+    named: dict[str, str] = {}
+    for owner in found.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        if written := _written_arguments(f"{owner.__module__}:{owner.__qualname__}"):
+            return written | named
+        parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+        named |= {each.name: "" for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
+        if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+            break
+    return named
+
+
+def _written_arguments(path: str) -> dict[str, str]:
     """Return the arguments that a source names; none if it does not say."""
     for node in _body(path):
         match node:
-            case ast.FunctionDef(name="__init__", decorator_list=[], args=args):
-                every = (*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg)
-                return tuple(argument.arg for argument in every if argument)
-    return ()
+            case ast.FunctionDef(name="__init__", decorator_list=[], args=ast.arguments(vararg=None, kwarg=None) as args):
+                every = (*args.posonlyargs, *args.args, *args.kwonlyargs)
+                return {each.arg: ast.unparse(each.annotation) if each.annotation else "" for each in every}
+    return {}
 
 
 def _written_policies(path: str) -> tuple[str, ...]:

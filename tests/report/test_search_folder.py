@@ -22,7 +22,7 @@ def test_search_is_read_as_it_was_written(search):
 
 
 def test_folder_that_is_missing_is_named_with_the_command_that_makes_it(tmp_path):
-    with pytest.raises(InputError, match=r"is no folder.*python jobs/subset_search\.py .* --out '.*no such'"):
+    with pytest.raises(InputError, match=r"there is no such folder.*python jobs/subset_search\.py .* --out '.*no such'"):
         read_search(SearchFolder(tmp_path / "no such"))
 
 

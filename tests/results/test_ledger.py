@@ -71,7 +71,8 @@ def test_changed_trainings_are_refused_with_the_first_differences(store, trainin
     with pytest.raises(InputError) as refused:
         ledger.refuse_changed(ledger.Ledger((), (), changed, ()), store)
     first, *shown, last = refused.value.faults
-    assert first.startswith(f"{n_changed} trainings are stored in '{store.root}' with other settings")
+    noun = "training" if n_changed == 1 else "trainings"
+    assert first.startswith(f"{n_changed} {noun} stored in '{store.root}' with other settings")
     assert shown[:n_shown] == [f"  {one.name}: {difference}" for one, difference in changed[:n_shown]]
     assert shown[n_shown:] == ["  ..."] * (n_changed > n_shown)
     assert str(store.config) in last

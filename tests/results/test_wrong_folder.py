@@ -37,6 +37,15 @@ def test_the_folder_that_was_meant_is_named(root, given, monkeypatch):
             refuse(wrong)
 
 
+def test_of_several_folders_those_with_a_name_like_the_given_one_are_named(root):
+    for name in ("a", "b", "c", "miner"):
+        Store(root.parent / name).write_grid([TRAINING])
+    with pytest.raises(InputError, match=r"Did you mean '.*/logs/mine' or '.*/logs/miner'\?$"):
+        refuse_other_folders(root.parent / "mien")
+    with pytest.raises(InputError, match=r"Did you mean '.*/logs/a' or '.*/logs/b' or '.*/logs/c'\?$"):
+        refuse_other_folders(root.parent / "xyz")
+
+
 def test_where_none_is_near_none_is_named(tmp_path):
     with pytest.raises(InputError, match=r"wrote to\.$"):
         refuse_other_folders(tmp_path)

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from rlhpc.training.algos import RANDOM
+from rlhpc.training import signature
+from rlhpc.training.algos import CLASSES, RANDOM
 from rlhpc.training.hyperparameters import faults
 
 
@@ -44,6 +45,64 @@ def test_right_hyperparameters_have_no_faults():
     assert faults({"class": "PPO", "convergence": rule}) == []
     assert faults({"class": "TD3", "noise_type": "normal", "noise_std": 0.1, "policy": "MlpPolicy"}) == []
     assert faults({"class": RANDOM, "n_envs": 1, "n_trials": 1, "n_episodes": 1}) == []
+    assert faults({"class": "PPO", "clip_range": "lin_0.2", "clip_range_vf": None, "gamma": 1, "target_kl": 0.1}) == []
+    assert faults({"class": "SAC", "ent_coef": "auto", "train_freq": [1, "episode"], "learning_starts": 1e4}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "demand"),
+    [
+        ({"class": "PPO", "clip_range_vf": "0.2"}, "must be a number or a linear schedule such as lin_0.001 or null."),
+        ({"class": "A2C", "learning_rate": "lin_x"}, "must be a number or a linear schedule such as lin_0.001."),
+        ({"class": "DQN", "train_freq": [4]}, "must be a whole number or a list such as [1, episode]."),
+        ({"class": "TD3", "gamma": 99}, "must be a number from 0 to 1."),
+    ],
+)
+def test_it_is_said_what_a_value_must_be(value, demand):
+    (told,) = faults(value)
+    assert told.endswith(demand)
+
+
+@pytest.fixture
+def my_class(tmp_path, monkeypatch):
+    """Name a class of a user's in `CLASSES`, of a given source."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def my_class(source):
+        (tmp_path / "my_agents.py").write_text(f"from stable_baselines3 import PPO\n\n\nclass Mine{source}")
+        monkeypatch.setitem(CLASSES, "Mine", "my_agents:Mine")
+
+    yield my_class
+    sys.modules.pop("my_agents", None)
+    signature.arguments.cache_clear()
+    signature.policies.cache_clear()
+
+
+def test_of_a_users_class_misspelt_and_wrong_values_are_told(my_class):
+    my_class(
+        "(PPO):\n    def __init__(self, policy, env, bonus=0.1, **kwargs):\n        super().__init__(policy, env, **kwargs)\n"
+    )
+    assert faults({"class": "Mine", "bonus": "anything", "n_steps": 8, "gamma": 0.9, "policy": "MlpPolicy"}) == []
+    told = faults({"class": "Mine", "bonsu": 1, "kwargs": {}, "n_epochs": 0, "ent_coef": "x"})
+    assert [sentence.partition(" of Mine")[0] for sentence in told] == [
+        "unknown hyperparameter 'bonsu'",
+        "unknown hyperparameter 'kwargs'",
+        "hyperparameter n_epochs = 0",
+        "hyperparameter ent_coef = 'x'",
+    ]
+
+
+def test_a_class_that_cannot_be_built_as_sb3s_are_is_told(my_class):
+    my_class(":\n    def __init__(self, policy, env): pass\n")
+    assert faults({"class": "Mine"}) == [
+        "the class 'my_agents:Mine' does not take seed, device; one of an algorithm takes policy, env, seed, device, as SB3's do."
+    ]
+
+
+def test_a_class_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setitem(CLASSES, "Mine", "no_such_module:Mine")
+    (told,) = faults({"class": "Mine", "gamma": 0.9})
+    assert told.startswith("the class 'no_such_module:Mine' cannot be imported (ModuleNotFoundError: ")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +124,20 @@ def test_right_hyperparameters_have_no_faults():
         {"class": "PPO", "policy_kwargs": {"optimizer_kwargs": {9: 1}}},
         {"class": "PPO", "convergence": {"max_no_improvement": 5}},
         {"class": "PPO", "fast": "very"},
+        {"class": "PPO", "learning_rate": "fast"},
+        {"class": "PPO", "clip_range": "line_0.2"},
+        {"class": "PPO", "clip_range_vf": True},
+        {"class": "PPO", "gamma": "0.99"},
+        {"class": "PPO", "gamma": 1.5},
+        {"class": "SAC", "tau": -0.1},
+        {"class": "PPO", "ent_coef": "auto"},
+        {"class": "PPO", "use_sde": 1},
+        {"class": "PPO", "target_kl": "none"},
+        {"class": "TD3", "noise_std": "high"},
+        {"class": "DQN", "learning_starts": 10.5},
+        {"class": "DQN", "train_freq": [1, "epsiode"]},
+        {"class": "DQN", "train_freq": "episode"},
+        {"class": "DQN", "replay_buffer_kwargs": [1]},
     ],
     ids=lambda hyperparameters: str(list(hyperparameters.items())[-1]),
 )

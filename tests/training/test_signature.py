@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from rlhpc.errors import ConfigError
 from rlhpc.training import signature
 from rlhpc.training.algos import CLASSES, RANDOM
 
@@ -46,7 +47,16 @@ def write(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", [*TRAINED, NORMALIZER])
 def test_the_source_names_the_arguments_of_the_class(path):
-    assert signature._written_arguments(path) == tuple(inspect.signature(signature.load(path).__init__).parameters)
+    parameters = inspect.signature(signature.load(path).__init__).parameters
+    assert tuple(signature._written_arguments(path)) == tuple(parameters)
+
+
+@pytest.mark.parametrize("path", TRAINED)
+def test_the_source_names_the_types_of_the_class(path):
+    parameters = inspect.signature(signature.load(path).__init__).parameters.values()
+    plain = {each.name: each.annotation.__name__ for each in parameters if each.annotation in {int, float, bool}}
+    assert plain
+    assert plain.items() <= signature._written_arguments(path).items()
 
 
 @pytest.mark.parametrize("path", TRAINED)
@@ -57,6 +67,7 @@ def test_the_source_names_the_policies_of_the_class(path):
 def test_nothing_of_what_is_shipped_is_imported():
     code = f"""
 import sys
+from rlhpc.errors import ConfigError
 from rlhpc.training import signature
 
 for path in {TRAINED}:
@@ -69,7 +80,7 @@ print(*{{"torch", "stable_baselines3", "sb3_contrib"}} & set(sys.modules))
 
 # --- what else a source may say --------------------------------------------------------------------------------------
 
-EVERY_KIND = "class Mine:\n    def __init__(self, a, /, b, *c, d=1, **e):\n        pass\n"
+EVERY_KIND = "class Mine:\n    def __init__(self, a, /, b: int | None, *, c: float=1):\n        pass\n"
 
 
 @pytest.fixture
@@ -87,9 +98,9 @@ def is_imported():
 def test_every_kind_of_argument_is_named_in_order(write_read, module):
     write_read(there=EVERY_KIND, mine="from users_algos.there import Mine as Mine\n")
     path = f"users_algos.{module}:Mine"
-    assert signature.arguments(path) == ("self", "a", "b", "c", "d", "e")
+    assert signature.arguments(path) == {"self": "", "a": "", "b": "int | None", "c": "float"}
     assert not is_imported()
-    assert signature.arguments(path) == tuple(inspect.signature(signature.load(path).__init__).parameters)
+    assert [*signature.arguments(path)] == [*inspect.signature(signature.load(path).__init__).parameters]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +115,7 @@ def test_every_kind_of_argument_is_named_in_order(write_read, module):
 )
 def test_what_a_source_does_not_say_is_asked_of_the_class(write_read, source):
     write_read(mine=source, there="class Mine:\n    policy_aliases: dict = {'P': 1}\n    def __init__(self, a): pass\n")
-    assert signature.arguments("users_algos.mine:Mine") == ("self", "a")
+    assert [*signature.arguments("users_algos.mine:Mine")] == ["self", "a"]
     assert signature.policies("users_algos.mine:Mine") == ("P",)
 
 
@@ -113,20 +124,43 @@ def test_what_a_source_does_not_say_is_asked_of_the_class(write_read, source):
 
 def test_the_source_of_a_class_of_a_users_is_not_believed(write):
     write(mine=f"{EVERY_KIND}Mine.__init__, Mine.policy_aliases = (lambda self, a: None), {{'P': 1}}\n")
-    assert signature.arguments("users_algos.mine:Mine") == ("self", "a")
+    assert [*signature.arguments("users_algos.mine:Mine")] == ["self", "a"]
     assert signature.policies("users_algos.mine:Mine") == ("P",)
 
 
 @pytest.mark.parametrize(
-    ("path", "error"),
+    ("own", "expected"),
     [
-        ("no_such_package.x:X", ImportError),
-        ("users_algos.mine:Wrong", AttributeError),
-        ("users_algos.broken:Mine", ImportError),
-        ("users_algos.misspelt:Mine", SyntaxError),
+        ("def train(self): pass", []),
+        ("def __init__(self, bonus, **kwargs): pass", ["bonus"]),
+        ("def __init__(self, *args, bonus=1, **kwargs): pass", ["bonus"]),
     ],
 )
-def test_what_cannot_be_imported_is_told_as_by_an_import(write, path, error):
+def test_behind_what_a_class_hands_on_are_the_arguments_of_the_one_it_inherits(write, own, expected):
+    write(mine=f"from stable_baselines3 import PPO\n\nclass Mine(PPO):\n    {own}\n")
+    of_ppo = signature.arguments("stable_baselines3:PPO")
+    assert signature.arguments("users_algos.mine:Mine") == of_ppo | dict.fromkeys(expected, "")
+    assert signature.policies("users_algos.mine:Mine") == signature.policies("stable_baselines3:PPO")
+
+
+def test_a_class_that_hands_nothing_on_takes_what_it_names(write):
+    write(mine="from stable_baselines3 import PPO\n\nclass Mine(PPO):\n    def __init__(self, env, *args): pass\n")
+    assert signature.arguments("users_algos.mine:Mine") == {"self": "", "env": ""}
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("no_such_package.x:X", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("users_algos.mine:Wrong", "AttributeError: module 'users_algos.mine' has no attribute 'Wrong'"),
+        ("users_algos.broken:Mine", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("users_algos.misspelt:Mine", r"SyntaxError: .*misspelt\.py, line 4"),
+    ],
+)
+def test_a_class_that_cannot_be_imported_is_refused_with_the_reason(write, path, reason):
     write(mine=EVERY_KIND, broken=f"import no_such_package\n{EVERY_KIND}", misspelt=f"{EVERY_KIND}class:")
-    with pytest.raises(error):
-        signature.arguments(path)
+    for ask in (signature.arguments, signature.policies):
+        with pytest.raises(
+            ConfigError, match=rf"^the class '{path}' cannot be imported \({reason}.*\)\. Is its folder in PYTHONPATH\?$"
+        ):
+            ask(path)
