@@ -65,6 +65,7 @@ def test_a_level_that_was_lowered_is_told_with_what_it_would_take():
             "One seed an environment: how far another would move this cannot be told",
         ),
         ({"seeds": replace(SEEDS, single=("Pong",))}, "One seed on Pong: how far another would move this cannot be told"),
+        ({"seeds": replace(SEEDS, standard_error=0.5)}, "These seeds differ by more than the interval is wide"),
         ({"missing": ("Alien", "Hero")}, "No score on Alien, Hero: the best part of the subset predicts"),
         ({"clipped": ("Pong",)}, "Not above the random agent on Pong: counted as the random agent."),
         ({"extrapolated": ("Reacher",)}, "Beyond all known algorithms on Reacher: the prediction extrapolates"),

@@ -50,7 +50,7 @@ def test_what_has_no_early_score_is_told(store, put):
     early = early_scores([late, none, broken], store, (500,))
     assert early.rows == ()
     assert "ppo/1 after 500 steps: no episode had ended by then" in early.problems[0]
-    assert "ppo/2: cannot read the learning curve" in early.problems[1]
+    assert "ppo/2: it has no learning curve; perhaps no episode ever ended." in early.problems[1]
     assert "could not convert string 'high'" in early.problems[2]
 
 

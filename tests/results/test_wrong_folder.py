@@ -66,11 +66,11 @@ def test_of_many_the_first_are_named(tmp_path):
         refuse_without_trainings(Store(tmp_path))
 
 
-def test_the_one_of_that_very_name_comes_before_those_beside(root, monkeypatch):
+def test_the_one_of_that_very_name_is_named_alone(root, monkeypatch):
     monkeypatch.chdir(root.parents[1])
     Store(root.parents[1] / "a").write_grid([TRAINING])
     for refuse in (refuse_other_folders, lambda folder: refuse_without_trainings(Store(folder))):
-        with pytest.raises(InputError, match=r"Did you mean 'logs/mine' or 'a'\?$"):
+        with pytest.raises(InputError, match=r"Did you mean 'logs/mine'\?$"):
             refuse(Path("mine"))
 
 

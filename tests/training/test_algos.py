@@ -189,13 +189,19 @@ def test_a_file_may_have_the_name_of_its_base(write):
 
 
 @pytest.mark.parametrize(
-    ("block", "nearest"), [("defautl", "'default'"), ("Al", "'all'"), ("Atari", "'atari'"), ("gamma", "'atari'")]
+    ("block", "nearest"),
+    [
+        ("defautl", "Did you mean 'default'?"),
+        ("Al", "Did you mean 'all'?"),
+        ("Atari", "Did you mean 'atari'?"),
+        ("gamma", "Allowed: all, atari, default."),
+    ],
 )
 def test_a_block_that_is_the_name_of_nothing_is_told_wherever_it_is_written(write, block, nearest):
     write("middle", f"base: ppo\n{block}: {{gamma: 0.9}}")
     for text in (f"class: PPO\ndefault: {{}}\n{block}: {{gamma: 0.9}}", f"base: ppo\n{block}: {{gamma: 0.9}}", "base: middle"):
         (told,) = unknown_blocks(load_algos([write("mine", text)]), {}, {"My-v0"}.__contains__)
-        assert told == f"algorithm 'mine': '{block}' is no block and no environment. Did you mean {nearest}?"
+        assert told == f"algorithm 'mine': '{block}' is no block and no environment. {nearest}"
 
 
 def test_blocks_of_environments_are_known_also_where_they_are_not_installed(write):
