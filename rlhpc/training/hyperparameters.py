@@ -25,7 +25,7 @@ _COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_siz
 _CONVERGENCE = ("evaluate_every", "n_episodes", "max_no_improvement", "min_evaluations")
 _NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
 _SCHEDULE = "lin_"  # before the first value of a linear schedule
-_SHARES = ("gamma", "gae_lambda", "tau")
+_SHARES = ("gamma", "gae_lambda", "tau")  # of SB3's classes; what they are in a user's, the user knows
 _PERIODS = ("step", "episode")  # of train_freq
 
 
@@ -89,6 +89,8 @@ def _fault(name: str, value: Any, class_name: str) -> str:
     if not is_plain:
         return "must be made of texts, finite numbers, lists and mappings with texts as keys."
     is_count = type(value) is int and value >= 1
+    annotation = "" if class_name == RANDOM else arguments(CLASSES[class_name]).get(name, "")
+    is_share = _is_number(value) and 0 <= value <= 1
     rules = {
         **dict.fromkeys(_COUNTS, (is_count, "must be a whole number, at least 1.")),
         "frame_stack": (value is None or is_count, "must be a whole number, at least 1."),
@@ -96,7 +98,7 @@ def _fault(name: str, value: Any, class_name: str) -> str:
         "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
         "noise_type": (str(value) in NOISES, f"is none. {nearest(str(value), NOISES)}"),
         "noise_std": (_is_number(value) and value >= 0, "must be a number, at least 0."),
-        **dict.fromkeys(_SHARES, (_is_number(value) and 0 <= value <= 1, "must be a number from 0 to 1.")),
+        **dict.fromkeys(_SHARES if annotation else (), (is_share, "must be a number from 0 to 1.")),
         "fast": (isinstance(value, bool), "must be true or false."),
         "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
     }
@@ -110,7 +112,7 @@ def _fault(name: str, value: Any, class_name: str) -> str:
             _find_classes(value)
     except (ValueError, AttributeError) as error:
         return f"cannot be used: {str(error).rstrip('.')}."
-    return _type_fault(value, arguments(CLASSES[class_name]).get(name, "")) if class_name != RANDOM else ""
+    return _type_fault(value, annotation)
 
 
 def _type_fault(value: Any, annotation: str) -> str:

@@ -48,7 +48,7 @@ def arguments(path: str) -> Mapping[str, str]:
 @functools.cache
 def policies(path: str) -> tuple[str, ...]:
     """Name the policies of an algorithm's class, such as ``MlpPolicy``; the rest as of `arguments`."""
-    return _written_policies(path) or tuple(_imported(path).policy_aliases)
+    return _written_policies(path) or tuple(getattr(_imported(path), _POLICIES, ()))
 
 
 def load(path: str) -> Any:
