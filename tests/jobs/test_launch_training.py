@@ -186,7 +186,7 @@ def test_a_damaged_result_is_told_kept_aside_and_trained_again(launched, tmp_pat
 def test_a_failing_training_is_named_and_the_exit_code_is_1(tmp_path):
     grid = ("--cluster", "local", f"logs_dir={tmp_path}", "name=mixed", *TINY)
     variant = tmp_path / "broken.yaml"
-    variant.write_text("base: ppo\nall: {n_envs: 1, learning_rate: quick}\n")
+    variant.write_text("base: ppo\nall: {n_envs: 1, policy_kwargs: {net_archh: [4]}}\n")
     done = launch(*grid, f"algos=[ppo,{variant}]", "seeds=[1]", code=1)
     assert "1 training stored" in done.stdout
     assert "1 failed" in done.stdout

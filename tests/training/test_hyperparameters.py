@@ -79,9 +79,7 @@ def my_class(tmp_path, monkeypatch):
 
 
 def test_of_a_users_class_misspelt_and_wrong_values_are_told(my_class):
-    my_class(
-        "(PPO):\n    def __init__(self, policy, env, bonus=0.1, tau=7, **kwargs):\n        super().__init__(policy, env, **kwargs)\n"
-    )
+    my_class("(PPO):\n    def __init__(self, policy, env, tau=7, bonus=1, **kwargs):\n        pass\n")
     assert faults({"class": "Mine", "bonus": "anything", "tau": 7, "n_steps": 8, "gamma": 0.9}) == []
     assert faults({"class": "Mine", "policy": "MlpPolicy"}) == []
     told = faults({"class": "Mine", "bonsu": 1, "kwargs": {}, "n_epochs": 0, "ent_coef": "x"})
