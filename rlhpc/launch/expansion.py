@@ -21,7 +21,7 @@ def expand(config: grid.GridConfig) -> grid.Grid:
     unknown = registry.unknown_ids(config.envs or [env.env_id for env in benchmark_envs])
     try:
         algos = load_algos(config.algos, config.hyperparameters)
-        unknown += unknown_blocks(algos, config.hyperparameters, registry.is_registered)
+        unknown += unknown_blocks(algos, registry.is_registered)
     except ConfigError as error:
         raise ConfigError(*unknown, *error.faults) from error
     if unknown:

@@ -252,7 +252,9 @@ def after(outcome: Outcome, store: Store, *, is_online: bool = False, command: s
         lines += [f"  {command}"] if command else []
     if outcome.elsewhere:
         holders = ", ".join(sorted({holder for _, holder in outcome.elsewhere}))
-        lines.append(f"{count(len(outcome.elsewhere), 'training')} in the hands of another launch, and left to it: {holders}.")
+        verb = "is" if len(outcome.elsewhere) == 1 else "are"
+        what = f"{count(len(outcome.elsewhere), 'training')} {verb} in the hands of another launch, and left to it"
+        lines.append(f"{what}: {holders}.")
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} failed; start again to try them again:")
         for training, reason in outcome.failed:

@@ -53,8 +53,8 @@ def _is_search(root: Path) -> bool:
 def _meant(root: Path) -> str:
     """Ask whether another folder of results was meant; blank if there is none.
 
-    One above; else the one of that very name in logs/, and those below, or beside a folder that is not there: of these the ones
-    with names like the given one, if there are any.
+    One above; else the one of that very name in logs/, and those below, or beside a folder that is not there: then the ones with
+    names like the given one, if there are any.
     """
     try:
         above = [each for each in root.parents if Store(each).grid.is_file()][:1]
@@ -64,7 +64,8 @@ def _meant(root: Path) -> str:
         found = above or [each for each in dict.fromkeys([*named, *near]) if each.resolve() != root.resolve()]
     except OSError:  # of folders that we may not look into
         return ""
-    alike = difflib.get_close_matches(root.name, [each.name for each in found], n=_SHOWN, cutoff=_ALIKE)
+    names = [] if root.is_dir() else [each.name for each in found]
+    alike = difflib.get_close_matches(root.name, names, n=_SHOWN, cutoff=_ALIKE)
     shown = sorted((each for each in found if each.name in alike), key=lambda each: alike.index(each.name)) or found
-    names = [f"'{each}'" for each in shown[:_SHOWN]]
-    return f" Did you mean {' or '.join(names)}?" if names else ""
+    told = " or ".join(f"'{each}'" for each in shown[:_SHOWN])
+    return f" Did you mean {told}?" if told else ""

@@ -71,7 +71,7 @@ class Algo:
     blocks : mapping of str to mapping
         Hyperparameters by block, of the file that names the class.
     layers : tuple of such mappings
-        Blocks that are laid over these: those of the files that are based on it, and changes.
+        Blocks that are laid over these: those of the files that are based on it, and last the changes.
     """
 
     name: str
@@ -151,7 +151,7 @@ def load_algos(names: Iterable[str], changes: Mapping[str, Mapping[str, Any]] | 
     return tuple(algos)
 
 
-def unknown_blocks(algos: Iterable[Algo], changes: Mapping[str, Mapping[str, Any]], is_env: Callable[[str], bool]) -> list[str]:
+def unknown_blocks(algos: Iterable[Algo], is_env: Callable[[str], bool]) -> list[str]:
     """Return one sentence for each block that is the name of nothing, and so would change nothing.
 
     A block of a file may be that of an environment that is not installed here.
@@ -159,19 +159,18 @@ def unknown_blocks(algos: Iterable[Algo], changes: Mapping[str, Mapping[str, Any
     Parameters
     ----------
     algos : iterable of Algo
-    changes : mapping
-        As given to `load_algos`.
+        From `load_algos`.
     is_env : callable
         Tells whether a name is that of an environment.
     """
     faults = []
     for algo in algos:
-        changed = {*changes.get(algo.name, {})}
-        written = {*chain(algo.blocks, *algo.layers)} - changed
+        *files, changed = (algo.blocks, *algo.layers)
+        written = {*chain(*files)}
         usual = {*KINDS, EVERY_BLOCK}
-        known = usual | {*algo.blocks}
+        known = usual | written
         lost = sorted(block for block in written - usual if not _VERSION.search(block) and not is_env(block))
-        strange = sorted(block for block in changed - known if not is_env(block))
+        strange = sorted(block for block in {*changed} - known if not is_env(block))
         faults += [
             f"algorithm '{algo.name}': '{block}' is no block and no environment. {nearest(block, usual)}" for block in lost
         ]
@@ -197,8 +196,9 @@ def _spelling(name: str) -> str:
 
 def _read(path: Path, changes: Any, below: tuple[Path, ...] = ()) -> Algo:
     """Read one file and the files it is based on; none is its own basis: of that name is then the one in configs/algos."""
-    if path in below:
-        circle = " -> ".join(each.stem for each in (*below, path))
+    here = path.resolve()
+    if here in below:
+        circle = " -> ".join(each.stem for each in (*below, here))
         raise ConfigError(f"algorithms are based on each other in a circle: {circle}.")
     content = read_yaml(path)
     title = str(content.pop("title", path.stem))
@@ -209,10 +209,10 @@ def _read(path: Path, changes: Any, below: tuple[Path, ...] = ()) -> Algo:
     if base is not None:
         beside = path.parent / f"{base}.yaml"
         try:
-            found = beside if beside.exists() and beside != path else _find(str(base))
+            found = beside if beside.exists() and beside.resolve() != here else _find(str(base))
         except ConfigError as error:
             raise ConfigError(*(f"'{path}': base: {fault}" for fault in error.faults)) from error
-        basis = _read(found, {}, (*below, path))
+        basis = _read(found, {}, (*below, here))
         return Algo(path.stem, title, basis.class_name, basis.blocks, (*basis.layers, blocks, changed))
     if str(class_name) not in CLASSES:
         raise ConfigError(

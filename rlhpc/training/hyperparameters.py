@@ -21,11 +21,14 @@ _SB3_CLASS = "RMSpropTFLike"  # the one class of policy_kwargs that is not of to
 # Arguments of the class that we set ourselves.
 _RESERVED = ("self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "action_noise", "_init_setup_model")
 _GIVEN = ("policy", "env", "seed", "device")  # those that every training gives
-_COUNTS = ("n_envs", "n_trials", "n_episodes", "n_steps", "n_epochs", "batch_size", "buffer_size")
+_COUNTS = ("n_envs", "n_trials", "n_episodes")
+# Of SB3's classes; what they are in a user's, the user knows.
+_COUNTS_OF_SB3 = ("n_steps", "n_epochs", "batch_size", "buffer_size")
+_SHARES_OF_SB3 = ("gamma", "gae_lambda", "tau")
+_COMPARED = ("learning_starts", "target_update_interval", "policy_delay", "sde_sample_freq")  # int, and SB3 takes any number
 _CONVERGENCE = ("evaluate_every", "n_episodes", "max_no_improvement", "min_evaluations")
 _NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
 _SCHEDULE = "lin_"  # before the first value of a linear schedule
-_SHARES = ("gamma", "gae_lambda", "tau")  # of SB3's classes; what they are in a user's, the user knows
 _PERIODS = ("step", "episode")  # of train_freq
 
 
@@ -90,15 +93,20 @@ def _fault(name: str, value: Any, class_name: str) -> str:
         return "must be made of texts, finite numbers, lists and mappings with texts as keys."
     is_count = type(value) is int and value >= 1
     annotation = "" if class_name == RANDOM else arguments(CLASSES[class_name]).get(name, "")
-    is_share = _is_number(value) and 0 <= value <= 1
+    if value is None and "None" in annotation.split(" | "):
+        return ""
+    of_sb3 = {
+        **dict.fromkeys(_COUNTS_OF_SB3, (is_count, "must be a whole number, at least 1.")),
+        **dict.fromkeys(_SHARES_OF_SB3, (_is_number(value) and 0 <= value <= 1, "must be a number from 0 to 1.")),
+    }
     rules = {
+        **(of_sb3 if annotation else {}),
         **dict.fromkeys(_COUNTS, (is_count, "must be a whole number, at least 1.")),
         "frame_stack": (value is None or is_count, "must be a whole number, at least 1."),
         "policy_kwargs": (isinstance(value, Mapping), "must be a mapping, such as {net_arch: [64, 64]}."),
         "normalize": (_is_normalize(value), "must be true, false or a mapping of VecNormalize's arguments."),
         "noise_type": (str(value) in NOISES, f"is none. {nearest(str(value), NOISES)}"),
         "noise_std": (_is_number(value) and value >= 0, "must be a number, at least 0."),
-        **dict.fromkeys(_SHARES if annotation else (), (is_share, "must be a number from 0 to 1.")),
         "fast": (isinstance(value, bool), "must be true or false."),
         "convergence": (_is_convergence(value), f"must be a mapping of all of {', '.join(_CONVERGENCE)} to whole numbers."),
     }
@@ -112,12 +120,12 @@ def _fault(name: str, value: Any, class_name: str) -> str:
             _find_classes(value)
     except (ValueError, AttributeError) as error:
         return f"cannot be used: {str(error).rstrip('.')}."
-    return _type_fault(value, annotation)
+    return _type_fault(value, "float" if name in _COMPARED and annotation == "int" else annotation)
 
 
 def _type_fault(value: Any, annotation: str) -> str:
-    """Return why a value is not of a type; empty if it is, or the type is none that can be told from YAML."""
-    kinds = annotation.split(" | ")
+    """Return why a value is not of a type; empty if it is, or the type is not known."""
+    kinds = [_CLASS if kind.startswith(_CLASS) else kind for kind in annotation.split(" | ")]
     if not all(kind in _TYPES for kind in kinds) or any(_TYPES[kind][0](value) for kind in kinds):
         return ""
     return f"must be {' or '.join(dict.fromkeys(_TYPES[kind][1] for kind in kinds))}."
@@ -148,7 +156,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and value == int(value)
+    return type(value) is int
 
 
 def _is_frequency(value: Any) -> bool:
@@ -156,6 +164,7 @@ def _is_frequency(value: Any) -> bool:
 
 
 # Type as SB3's source spells it -> whether a value of YAML is one, and how it is called.
+_CLASS = "type["
 _A_SCHEDULE = (_is_schedule, f"a linear schedule such as {_SCHEDULE}0.001")
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "int": (_is_whole, "a whole number"),
@@ -166,6 +175,7 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Schedule": _A_SCHEDULE,
     "Callable": _A_SCHEDULE,
     "dict[str, Any]": (lambda value: isinstance(value, Mapping), "a mapping"),
+    _CLASS: (lambda _: False, "a class, which YAML cannot hold,"),
     "tuple[int, str]": (_is_frequency, f"a list such as [1, {_PERIODS[1]}]"),
 }
 

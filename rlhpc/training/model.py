@@ -60,7 +60,7 @@ def _argument(name: str, value: Any) -> Any:
     start = schedule_start(value)
     if start is not None:
         return linear_schedule(start)
-    if name == "policy_kwargs":
+    if name == "policy_kwargs" and value is not None:
         return {key: policy_class(key, inner) if is_class(key, inner) else inner for key, inner in value.items()}
     if name == "train_freq" and isinstance(value, list):
         return tuple(value)

@@ -57,12 +57,15 @@ def load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _imported(path: str) -> Any:
+def _imported(path: str) -> type:
     try:
-        return load(path)
+        found = load(path)
     except Exception as error:  # a module of the user's may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"the class '{path}' cannot be imported ({reason}). Is its folder in PYTHONPATH?") from error
+    if not isinstance(found, type):
+        raise ConfigError(f"'{path}' is no class of an algorithm, but a {type(found).__name__}.")
+    return found
 
 
 def _arguments_of(found: type) -> dict[str, str]:
@@ -73,7 +76,7 @@ def _arguments_of(found: type) -> dict[str, str]:
             continue
         if written := _written_arguments(f"{owner.__module__}:{owner.__qualname__}"):
             return written | named
-        parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+        parameters = inspect.signature(owner.__init__).parameters.values()  # type: ignore[misc]  # the one that it defines itself
         named |= {each.name: "" for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
         if not any(each.kind is each.VAR_KEYWORD for each in parameters):
             break

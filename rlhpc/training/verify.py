@@ -60,7 +60,10 @@ class Verification:
 
 def enough_timesteps(hyperparameters: Mapping[str, Any], n_kills: int) -> int:
     """Return a budget with a rollout between all kills, and some updates."""
-    arguments = inspect.signature(load_class(str(hyperparameters["class"])).__init__).parameters
+    owners = [each for each in load_class(str(hyperparameters["class"])).__mro__ if "__init__" in vars(each)]
+    arguments: dict[str, inspect.Parameter] = {}
+    for owner in reversed(owners):  # what one hands on as **kwargs, those before it take
+        arguments |= inspect.signature(owner.__init__).parameters  # type: ignore[misc]  # the one that it defines itself
 
     def value(name: str) -> int:
         return int(hyperparameters.get(name, arguments[name].default if name in arguments else 0))

@@ -285,7 +285,7 @@ def test_a_launch_whose_terminal_is_closed_saves_and_ends_with_75(tmp_path, redi
 def test_a_second_launch_leaves_to_the_first_what_it_works_on(endless):
     first, arguments = endless
     second = launch(*arguments, code=75)
-    assert f"2 trainings in the hands of another launch, and left to it: process {first.pid} on host" in second.stdout
+    assert f"2 trainings are in the hands of another launch, and left to it: process {first.pid} on host" in second.stdout
     assert first.poll() is None
 
 

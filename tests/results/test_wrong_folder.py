@@ -38,12 +38,13 @@ def test_the_folder_that_was_meant_is_named(root, given, monkeypatch):
 
 
 def test_of_several_folders_those_with_a_name_like_the_given_one_are_named(root):
-    for name in ("a", "b", "c", "miner"):
+    for name in ("a", "b", "c", "log", "miner"):
         Store(root.parent / name).write_grid([TRAINING])
     with pytest.raises(InputError, match=r"Did you mean '.*/logs/mine' or '.*/logs/miner'\?$"):
         refuse_other_folders(root.parent / "mien")
-    with pytest.raises(InputError, match=r"Did you mean '.*/logs/a' or '.*/logs/b' or '.*/logs/c'\?$"):
-        refuse_other_folders(root.parent / "xyz")
+    for given in (root.parent / "xyz", root.parent):  # like none of them, or above them
+        with pytest.raises(InputError, match=r"Did you mean '.*/logs/a' or '.*/logs/b' or '.*/logs/c'\?$"):
+            refuse_other_folders(given)
 
 
 def test_where_none_is_near_none_is_named(tmp_path):

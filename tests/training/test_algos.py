@@ -199,20 +199,30 @@ def test_a_file_may_have_the_name_of_its_base(write):
 )
 def test_a_block_that_is_the_name_of_nothing_is_told_wherever_it_is_written(write, block, nearest):
     write("middle", f"base: ppo\n{block}: {{gamma: 0.9}}")
+    changes = {"mine": {block: {"gamma": 0.8}}}  # is told once, where it comes from
     for text in (f"class: PPO\ndefault: {{}}\n{block}: {{gamma: 0.9}}", f"base: ppo\n{block}: {{gamma: 0.9}}", "base: middle"):
-        (told,) = unknown_blocks(load_algos([write("mine", text)]), {}, {"My-v0"}.__contains__)
+        (told,) = unknown_blocks(load_algos([write("mine", text)], changes), {"My-v0"}.__contains__)
         assert told == f"algorithm 'mine': '{block}' is no block and no environment. {nearest}"
 
 
 def test_blocks_of_environments_are_known_also_where_they_are_not_installed(write):
     algos = load_algos([write("mine", "base: ppo\nMyEnv: {n_envs: 1}\nmy_module:Walk-v12: {n_envs: 1}\nall: {gamma: 0.9}")])
-    assert unknown_blocks(algos, {}, {"MyEnv"}.__contains__) == []
-    assert unknown_blocks(load_algos(available()), {}, lambda env_id: False) == []
+    assert unknown_blocks(algos, {"MyEnv"}.__contains__) == []
+    assert unknown_blocks(load_algos(available()), lambda env_id: False) == []
 
 
-def test_a_circle_of_bases_is_told(write):
+def test_a_change_is_of_a_block_of_the_files_or_of_an_environment(write):
+    name = write("mine", "base: ppo\nWalk-v12: {n_envs: 1}")
+    changes = {"mine": {block: {"gamma": 0.9} for block in ("Walk-v12", "CartPole-v1", "atari", "Run-v1", "Walk-v1", "alll")}}
+    assert unknown_blocks(load_algos([name], changes), {"Run-v1"}.__contains__) == [
+        "hyperparameters.mine: 'Walk-v1' is no block and no environment. Did you mean 'Walk-v12'?",
+        "hyperparameters.mine: 'alll' is no block and no environment. Did you mean 'all'?",
+    ]
+
+
+def test_a_circle_of_bases_is_told(write, tmp_path):
     write("b", "base: c")
-    write("c", "base: a")
+    write("c", f"base: ../{tmp_path.name}/a")
     assert faults(write("a", "base: b")) == ["algorithms are based on each other in a circle: a -> b -> c -> a."]
 
 

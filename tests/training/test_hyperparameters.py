@@ -46,6 +46,8 @@ def test_right_hyperparameters_have_no_faults():
     assert faults({"class": "TD3", "noise_type": "normal", "noise_std": 0.1, "policy": "MlpPolicy"}) == []
     assert faults({"class": RANDOM, "n_envs": 1, "n_trials": 1, "n_episodes": 1}) == []
     assert faults({"class": "PPO", "clip_range": "lin_0.2", "clip_range_vf": None, "gamma": 1, "target_kl": 0.1}) == []
+    assert faults({"class": "PPO", "policy_kwargs": None, "rollout_buffer_class": None}) == []
+    assert faults({"class": "RecurrentPPO", "batch_size": None}) == []
     assert faults({"class": "SAC", "ent_coef": "auto", "train_freq": [1, "episode"], "learning_starts": 1e4}) == []
 
 
@@ -55,6 +57,7 @@ def test_right_hyperparameters_have_no_faults():
         ({"class": "PPO", "clip_range_vf": "0.2"}, "must be a number or a linear schedule such as lin_0.001 or null."),
         ({"class": "A2C", "learning_rate": "lin_x"}, "must be a number or a linear schedule such as lin_0.001."),
         ({"class": "DQN", "train_freq": [4]}, "must be a whole number or a list such as [1, episode]."),
+        ({"class": "SAC", "replay_buffer_class": "HerReplayBuffer"}, "must be a class, which YAML cannot hold, or null."),
         ({"class": "TD3", "gamma": 99}, "must be a number from 0 to 1."),
     ],
 )
@@ -79,12 +82,12 @@ def my_class(tmp_path, monkeypatch):
 
 
 def test_of_a_users_class_misspelt_and_wrong_values_are_told(my_class):
-    my_class("(PPO):\n    def __init__(self, policy, env, tau=7, bonus=1, **kwargs):\n        pass\n")
-    assert faults({"class": "Mine", "bonus": "anything", "tau": 7, "n_steps": 8, "gamma": 0.9}) == []
+    my_class("(PPO):\n    def __init__(self, policy, env, tau=7, n_steps='auto', **kwargs):\n        pass\n")
+    assert faults({"class": "Mine", "tau": 8, "n_steps": "auto", "n_epochs": 8, "gamma": 0.9}) == []
     assert faults({"class": "Mine", "policy": "MlpPolicy"}) == []
-    told = faults({"class": "Mine", "bonsu": 1, "kwargs": {}, "n_epochs": 0, "ent_coef": "x"})
+    told = faults({"class": "Mine", "n_step": 1, "kwargs": {}, "n_epochs": 0, "ent_coef": "x"})
     assert [sentence.partition(" of Mine")[0] for sentence in told] == [
-        "unknown hyperparameter 'bonsu'",
+        "unknown hyperparameter 'n_step'",
         "unknown hyperparameter 'kwargs'",
         "hyperparameter n_epochs = 0",
         "hyperparameter ent_coef = 'x'",
@@ -133,7 +136,12 @@ def test_a_class_that_is_not_there_is_told(monkeypatch):
         {"class": "PPO", "use_sde": 1},
         {"class": "PPO", "target_kl": "none"},
         {"class": "TD3", "noise_std": "high"},
-        {"class": "DQN", "learning_starts": 10.5},
+        {"class": "DQN", "learning_starts": "10"},
+        {"class": "DQN", "train_freq": 4.0},
+        {"class": "DQN", "train_freq": [4.0, "step"]},
+        {"class": "TD3", "gradient_steps": 1.0},
+        {"class": "PPO", "rollout_buffer_class": "DictRolloutBuffer"},
+        {"class": "PPO", "stats_window_size": None},
         {"class": "DQN", "train_freq": [1, "epsiode"]},
         {"class": "DQN", "train_freq": "episode"},
         {"class": "DQN", "replay_buffer_kwargs": [1]},

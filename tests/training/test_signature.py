@@ -7,6 +7,7 @@ import pytest
 from rlhpc.errors import ConfigError
 from rlhpc.training import signature
 from rlhpc.training.algos import CLASSES, RANDOM
+from rlhpc.training.hyperparameters import _RESERVED, _TYPES
 
 NORMALIZER = "stable_baselines3.common.vec_env:VecNormalize"
 DECORATED = """
@@ -60,6 +61,13 @@ def test_the_source_names_the_types_of_the_class(path):
 
 
 @pytest.mark.parametrize("path", TRAINED)
+def test_each_type_that_a_source_names_can_be_told(path):
+    of_class = {name: annotation for name, annotation in signature.arguments(path).items() if name not in _RESERVED}
+    kinds = {kind.partition("[")[0] for annotation in of_class.values() for kind in annotation.split(" | ")}
+    assert kinds <= {kind.partition("[")[0] for kind in _TYPES}
+
+
+@pytest.mark.parametrize("path", TRAINED)
 def test_the_source_names_the_policies_of_the_class(path):
     assert signature._written_policies(path) == tuple(signature.load(path).policy_aliases)
 
@@ -67,7 +75,6 @@ def test_the_source_names_the_policies_of_the_class(path):
 def test_nothing_of_what_is_shipped_is_imported():
     code = f"""
 import sys
-from rlhpc.errors import ConfigError
 from rlhpc.training import signature
 
 for path in {TRAINED}:
@@ -141,6 +148,19 @@ def test_behind_what_a_class_hands_on_are_the_arguments_of_the_one_it_inherits(w
     of_ppo = signature.arguments("stable_baselines3:PPO")
     assert signature.arguments("users_algos.mine:Mine") == of_ppo | dict.fromkeys(expected, "")
     assert signature.policies("users_algos.mine:Mine") == signature.policies("stable_baselines3:PPO")
+
+
+def test_the_rest_of_a_partial_init_is_named(write):
+    own = "__init__ = functools.partialmethod(PPO.__init__, n_steps=8)"
+    write(mine=f"import functools\nfrom stable_baselines3 import PPO\n\nclass Mine(PPO):\n    {own}\n")
+    assert signature.arguments("users_algos.mine:Mine").keys() == signature.arguments("stable_baselines3:PPO").keys()
+
+
+@pytest.mark.parametrize("value", ["lambda **kwargs: None", "functools.partial(int)", "3"])
+def test_what_is_no_class_is_refused(write, value):
+    write(mine=f"import functools\nMine = {value}\n")
+    with pytest.raises(ConfigError, match=r"^'users_algos.mine:Mine' is no class of an algorithm, but a "):
+        signature.arguments("users_algos.mine:Mine")
 
 
 def test_a_class_that_hands_nothing_on_takes_what_it_names(write):
