@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 
 from rlhpc.report.prediction import Bounded, Prediction
 from rlhpc.report.tables import number
@@ -70,10 +71,11 @@ def _seeds(prediction: Prediction) -> Iterator[str]:
     )
     ends = f", which leave the ends of the interval uncertain by{bound_error}" if bound_error else ""
     yield f"Seeds: standard error {number(seeds.standard_error)}{error} in log10, by {seeds.n_draws:,} draws{ends}"
-    if 2 * seeds.standard_error > prediction.log_score.upper - prediction.log_score.lower:
+    alone = 2 * NormalDist().inv_cdf((1 + prediction.level) / 2) * seeds.standard_error
+    if alone > 2 * (prediction.log_score.upper - prediction.log_score.lower):
         yield (
-            "These seeds differ by more than the interval is wide, which counts on seeds that agree like those of the known "
-            "algorithms: it is too narrow. Take more seeds."
+            "By these seeds alone the interval would be more than twice as wide: it counts on seeds that agree like those of the "
+            "known algorithms, and is too narrow. Take more seeds."
         )
     if seeds.single:
         yield f"One seed on {', '.join(seeds.single)}: {UNTOLD}."

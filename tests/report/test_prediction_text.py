@@ -65,7 +65,7 @@ def test_a_level_that_was_lowered_is_told_with_what_it_would_take():
             "One seed an environment: how far another would move this cannot be told",
         ),
         ({"seeds": replace(SEEDS, single=("Pong",))}, "One seed on Pong: how far another would move this cannot be told"),
-        ({"seeds": replace(SEEDS, standard_error=0.5)}, "These seeds differ by more than the interval is wide"),
+        ({"seeds": replace(SEEDS, standard_error=0.5)}, "By these seeds alone the interval would be more than twice as wide"),
         ({"missing": ("Alien", "Hero")}, "No score on Alien, Hero: the best part of the subset predicts"),
         ({"clipped": ("Pong",)}, "Not above the random agent on Pong: counted as the random agent."),
         ({"extrapolated": ("Reacher",)}, "Beyond all known algorithms on Reacher: the prediction extrapolates"),
@@ -74,6 +74,12 @@ def test_a_level_that_was_lowered_is_told_with_what_it_would_take():
 def test_each_caution_is_a_sentence_that_is_there_only_where_it_holds(change, told):
     assert told in describe(replace(PREDICTION, **change))
     assert told not in describe(PREDICTION)
+
+
+def test_an_interval_that_holds_the_noise_of_seeds_is_not_called_too_narrow():
+    """An interval of 50 % is 1.35 standard errors wide where there is nothing but noise."""
+    noise = replace(SEEDS, standard_error=0.8 / 1.35)
+    assert "too narrow. Take more seeds." not in describe(replace(PREDICTION, level=0.5, seeds=noise))
 
 
 def test_places_are_spelled_as_english_does():
