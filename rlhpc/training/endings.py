@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from rlhpc.errors import ForeignCheckpointError
 from rlhpc.files import is_storage_error
@@ -105,7 +104,7 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     code : int or None
         Of the process; negative: a signal; None: not known, because what it was started from has died.
     n_memory_kills : int
-        Processes that the kernel killed on this machine, for want of memory, while the attempt went on.
+        Processes that the kernel killed for want of memory while the attempt went on, from `memory_kills.count`.
     """
     if code is None:
         return Ending(Kind.LOST, "ended with the process that trainings are started from")
@@ -117,15 +116,6 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     if -code in _CRASHES:
         return Ending(Kind.CRASHED, f"crashed with {name}")
     return Ending(Kind.KILLED, f"killed by {name}")
-
-
-def count_memory_kills() -> int:
-    """Return how many processes the kernel has killed on this machine for want of memory; 0 where it does not tell."""
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

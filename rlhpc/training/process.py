@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
 from rlhpc.records import Training
-from rlhpc.training import endings
+from rlhpc.training import endings, memory_kills
 from rlhpc.training.child import Attempt, carry_out
 from rlhpc.training.endings import Ending
 from rlhpc.training.stop import blocked
@@ -94,7 +94,7 @@ class AttemptProcess:
     """
 
     def __init__(self, attempt: Attempt, preload: Preload) -> None:
-        self._n_memory_kills = endings.count_memory_kills()
+        self._n_memory_kills = memory_kills.count()
         self._process, self._connection = _start(attempt, preload)
         self._server_pid = _server_pid()
         self._has_hung_up = False
@@ -170,7 +170,7 @@ class AttemptProcess:
 
     def ending(self) -> Ending:
         """Say why it ended without a result; call it after `end`."""
-        n_memory_kills = endings.count_memory_kills() - self._n_memory_kills
+        n_memory_kills = memory_kills.count() - self._n_memory_kills
         return self._ending or endings.of_exit_code(self._exit_code, n_memory_kills)
 
 

@@ -1,4 +1,12 @@
-"""Small real trainings, and a listener that remembers."""
+"""Small real trainings, a listener that remembers, and a control group whose memory runs out."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
@@ -65,6 +73,38 @@ def make_training():
         )
 
     return make
+
+
+@pytest.fixture
+def memory_group():
+    """Make a control group of 1 GB of memory; where this cannot be done, there is no real kill by the kernel to be tested."""
+    limits = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
+    found = next(((Path(group), limit) for group, limit in limits.items() if os.access(group, os.W_OK)), None)
+    if found is None:
+        pytest.skip("absent: control groups that this user may make")
+    made = found[0] / f"rlhpc-test-{os.getpid()}"
+    try:
+        made.mkdir()
+        (made / found[1]).write_text(str(1 << 30))
+    except OSError as error:
+        pytest.skip(f"absent: control groups of memory ({error})")
+    yield made
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            made.rmdir()
+            break
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def exhaust():
+    """Have the kernel kill a process in a control group of memory."""
+
+    def exhaust(group):
+        code = f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); [bytearray(b'x') * (1 << 31)]"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+
+    return exhaust
 
 
 @pytest.fixture(scope="module")

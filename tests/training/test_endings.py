@@ -2,7 +2,6 @@
 
 import errno
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -87,15 +86,3 @@ def test_every_kind_tells_what_to_do():
 def test_what_comes_from_outside_is_forgiven_and_what_a_training_does_is_not():
     forgiven = {kind for kind in Kind if endings.Ending(kind, "x").is_forgiven}
     assert forgiven == {Kind.KILLED, Kind.LOST, Kind.STOPPED, Kind.STORAGE, Kind.CHECKPOINT}
-
-
-def test_memory_kills_are_counted_where_the_kernel_tells(monkeypatch):
-    told = ["pgfault 12\noom_kill 3\noom_kill_disable 0\n", "pgfault 12\n"]
-    monkeypatch.setattr(Path, "read_text", lambda path: told.pop(0) if str(path) == "/proc/vmstat" else pytest.fail(str(path)))
-    assert [endings.count_memory_kills() for _ in range(2)] == [3, 0]
-
-    def refuse(path):
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr(Path, "read_text", refuse)
-    assert endings.count_memory_kills() == 0

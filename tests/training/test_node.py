@@ -27,6 +27,7 @@ from rlhpc.training.checkpoint import Checkpoints, verify
 from rlhpc.training.child import OUTPUT_LOG
 from rlhpc.training.node import supervise
 from rlhpc.training.places import Place, places
+from rlhpc.training.progress_bar import ProgressBar
 from rlhpc.training.settings import TrainSettings
 from rlhpc.training.stop import Stop
 
@@ -271,36 +272,41 @@ def test_the_last_words_of_a_child_are_heard_however_late_they_are_asked_for(tmp
     assert reason == "ValueError: last words"
 
 
-@pytest.fixture
-def memory_group():
-    """Make a control group of 1 GB of memory; where this cannot be done, there is no real kill by the kernel to be tested."""
-    group = next((path for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.access(path, os.W_OK)), None)
-    limit = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
-    if group is None:
-        pytest.skip("absent: control groups that this user may make")
-    made = f"{group}/rlhpc-test-{os.getpid()}"
-    try:
-        os.mkdir(made)  # noqa: PTH102
-        with open(f"{made}/{limit[group]}", "w") as stream:  # noqa: PTH123
-            stream.write(str(1 << 30))
-    except OSError as error:
-        pytest.skip(f"absent: control groups of memory ({error})")
-    yield made
-    for _ in range(50):
-        try:
-            os.rmdir(made)  # noqa: PTH106
-            break
-        except OSError:
-            time.sleep(0.1)
+def supervise_within(group, trainings, root, settings):
+    """Be the supervisor of trainings in a control group, as in that of a job of Slurm's."""
+    Path(group, "cgroup.procs").write_text(str(os.getpid()))
+    supervise(trainings, places((), 2), Store(root), settings, ProgressBar(2))
 
 
-def test_a_kill_by_the_kernel_for_want_of_memory_is_named(tmp_path, memory_group, faulty, make_training, settings, listen):
-    hungry = faulty(f"open('{memory_group}/cgroup.procs', 'w').write(str(os.getpid())); [bytearray(b'x') * (1 << 31)]")
+def test_a_kill_by_the_kernel_for_want_of_memory_is_named(tmp_path, memory_group, faulty, make_training, settings):
+    hungry, other = faulty("[bytearray(b'x') * (1 << 31)]"), make_training()
+    spawned = multiprocessing.get_context("spawn")
+    supervisor = spawned.Process(target=supervise_within, args=(memory_group, [hungry, other], tmp_path, settings))
+    supervisor.start()
+    supervisor.join()
     store = Store(tmp_path)
-    outcome = supervise([hungry, make_training()], places((), 2), store, settings, listen())
-    assert [training.env_id for training in outcome.stored] == ["CartPole-v1"]
+    assert store.has(other)
     assert attempts_of(store, hungry) == [(1, "out_of_memory"), (2, "out_of_memory")]
-    assert "memory ran out" in outcome.failed[0][1]
+    assert all("memory ran out" in attempt["reason"] for attempt in store.read_attempts(hungry))
+
+
+def test_a_kill_while_the_memory_of_somebody_else_runs_out_is_no_want_of_ours(
+    tmp_path, memory_group, exhaust, make_training, settings, listen
+):
+    store, training = Store(tmp_path), make_training()
+    n_kills = node.MAX_TRIES + 1
+    victims = [training] * n_kills
+
+    def kill_beside_a_neighbour(training):
+        if victims:
+            kill(training, signal.SIGSTOP)  # so that it does not end meanwhile
+            exhaust(memory_group)
+            kill(victims.pop())
+
+    outcome = supervise([training], places((), 1), store, settings, listen(kill_beside_a_neighbour))
+
+    assert outcome.stored == [training]
+    assert attempts_of(store, training) == [(number, "killed") for number in range(1, n_kills + 1)]
 
 
 def test_a_damaged_checkpoint_is_told_recorded_and_costs_only_time(tmp_path, make_training, listen):
