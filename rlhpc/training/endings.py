@@ -104,14 +104,15 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     code : int or None
         Of the process; negative: a signal; None: not known, because what it was started from has died.
     n_memory_kills : int
-        Processes that the kernel killed for want of memory while the attempt went on, from `memory_kills.count`.
+        Processes that the kernel killed for want of memory while the attempt went on, from `memory_kills.count`;
+        less than none where another group was asked at the end.
     """
     if code is None:
         return Ending(Kind.LOST, "ended with the process that trainings are started from")
     if code >= 0:
         return Ending(Kind.EXCEPTION, f"ended with exit code {code} and no result")
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    if -code == signal.SIGKILL and n_memory_kills:
+    if -code == signal.SIGKILL and n_memory_kills > 0:
         return Ending(Kind.OUT_OF_MEMORY, "killed, probably by the kernel, because the memory ran out")
     if -code in _CRASHES:
         return Ending(Kind.CRASHED, f"crashed with {name}")

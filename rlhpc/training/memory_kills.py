@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _CONTROLLER = "memory"
 _OF_THE_MACHINE = Path("/proc/vmstat")
@@ -15,13 +15,12 @@ _PREFIX = "oom_kill "  # of the line that tells, in every file that has one
 def count() -> int:
     """Return how many processes the kernel has killed for want of memory; 0 where it does not tell.
 
-    Counted are those of this process's control group, which is that of its Slurm job, whoever's memory ran out. Where the kernel
-    tells of no group, those of the whole machine are: a job of somebody else's may then be among them.
+    Counted are those of this process's control group: of its step or task, where Slurm controls memory. Where the nearest group
+    that tells is shared, others' are among them; and those of the whole machine where none tells, as in most Apptainer images.
     """
     for file in (*_of_the_group(), _OF_THE_MACHINE):
-        with contextlib.suppress(OSError):
-            lines = file.read_text().splitlines()
-            told = [int(line.removeprefix(_PREFIX)) for line in lines if line.startswith(_PREFIX)]
+        with contextlib.suppress(OSError, ValueError):
+            told = [int(line.removeprefix(_PREFIX)) for line in _lines(file) if line.startswith(_PREFIX)]
             if told:
                 return told[0]
     return 0
@@ -32,34 +31,40 @@ def _of_the_group() -> Iterator[Path]:
 
     In version 2, a group whose memory is not counted for itself is counted with the nearest around it that is.
     """
-    with contextlib.suppress(OSError):
-        groups = dict(_groups(Path("/proc/self/cgroup").read_text()))
-        for version, root, mounted in _mounts(Path("/proc/self/mountinfo").read_text()):
-            if version in groups:
-                group = Path(os.path.normpath(mounted / os.path.relpath(groups[version], root)))
-                if version == 1:
-                    yield group / "memory.oom_control"
-                else:
-                    yield from (each / "memory.events" for each in (group, *group.parents) if each.is_relative_to(mounted))
+    with contextlib.suppress(OSError, ValueError):
+        groups = dict(_groups(_lines(Path("/proc/self/cgroup"))))
+        for version, root, mounted in _mounts(_lines(Path("/proc/self/mountinfo"))):
+            path = groups.get(version)
+            if path is None or ".." in path.parts or not path.is_relative_to(root):
+                continue  # it is not to be seen from here
+            group = mounted / path.relative_to(root)
+            if version == 1:
+                yield group / "memory.oom_control"
+            else:
+                yield from (each / "memory.events" for each in (group, *group.parents) if each.is_relative_to(mounted))
 
 
-def _groups(text: str) -> Iterator[tuple[int, str]]:
+def _groups(lines: list[str]) -> Iterator[tuple[int, PurePosixPath]]:
     """Yield the version and the path of each group that may count memory, from lines as ``4:memory:/job`` and ``0::/job``."""
-    for line in text.splitlines():
+    for line in lines:
         number, controllers, path = line.split(":", 2)
         if number == "0":
-            yield 2, path
+            yield 2, PurePosixPath(path)
         elif _CONTROLLER in controllers.split(","):
-            yield 1, path
+            yield 1, PurePosixPath(path)
 
 
-def _mounts(text: str) -> Iterator[tuple[int, str, Path]]:
+def _mounts(lines: list[str]) -> Iterator[tuple[int, str, Path]]:
     """Yield the version of each hierarchy that may count memory, the group at its root, and where it is mounted."""
-    for line in text.splitlines():
+    for line in lines:
         place, _, what = line.partition(" - ")
-        root, mounted = place.split()[3:5]
         kind, _, options = what.split(" ", 2)
-        if kind == "cgroup" and _CONTROLLER in options.split(","):
-            yield 1, root, Path(mounted)
-        elif kind == "cgroup2":
-            yield 2, root, Path(mounted)
+        version = 2 if kind == "cgroup2" else 1 if kind == "cgroup" and _CONTROLLER in options.split(",") else None
+        if version is not None:
+            root, mounted = place.split(" ")[3:5]
+            yield version, root, Path(mounted)
+
+
+def _lines(file: Path) -> list[str]:
+    """Read what the kernel tells; names in it, of mounts and groups that are none of ours, may have any bytes but a newline."""
+    return os.fsdecode(file.read_bytes()).rstrip("\n").split("\n")

@@ -62,6 +62,7 @@ def test_a_reason_is_one_line_and_a_long_traceback_keeps_its_end():
     [
         (-signal.SIGKILL, 0, Kind.KILLED, "SIGKILL"),
         (-signal.SIGKILL, 1, Kind.OUT_OF_MEMORY, "probably by the kernel, because the memory ran out"),
+        (-signal.SIGKILL, -1, Kind.KILLED, "SIGKILL"),
         (-signal.SIGTERM, 1, Kind.KILLED, "SIGTERM"),
         (-signal.SIGSEGV, 0, Kind.CRASHED, "SIGSEGV"),
         (-signal.SIGBUS, 0, Kind.CRASHED, "SIGBUS"),

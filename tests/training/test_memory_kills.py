@@ -1,5 +1,6 @@
 """Kills for want of memory: those of the own control group, by all the ways in which kernels tell of them, and by a real one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ VERSION_2 = {
 }
 JOB_2 = "/sys/fs/cgroup/system.slice/slurmstepd.scope/job_7"
 EVENTS = "low 0\nhigh 0\nmax 9\noom 5\noom_kill {}\noom_group_kill 0\n"
+STRANGE = "40 25 0:9 / /media/M\udcfcller\x0c\r\u2028 rw - ext4 /dev/sdb1 rw\n"  # bytes that are no UTF-8, and no newlines
 CONTAINER = {
     "/proc/self/cgroup": "0::/box/a:b\n",
     "/proc/self/mountinfo": "26 25 0:23 /box/a:b /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
@@ -45,6 +47,10 @@ CONTAINER = {
         (VERSION_2 | {f"{JOB_2}/step_0/user/task_0/memory.events": EVENTS.format(1)}, 1),
         (VERSION_2 | {f"{JOB_2}/memory.events": EVENTS.format(2)}, 2),
         (CONTAINER, 4),
+        (VERSION_1 | OWN_1 | {"/proc/self/mountinfo": STRANGE + VERSION_1["/proc/self/mountinfo"]}, 3),
+        (VERSION_1 | OWN_1 | {"/proc/self/mountinfo": "nonsense\n" + VERSION_1["/proc/self/mountinfo"]}, 90),
+        (VERSION_1 | OWN_1 | {"/proc/self/mountinfo": "1 2 3 /.. /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"}, 90),
+        (CONTAINER | {"/proc/self/cgroup": "0::/../other\n"}, 90),  # a process from outside
         (CONTAINER | {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": "26 25 0:23 / /sys/fs/cgroup ro - cgroup2 x rw"}, 4),
         ({"/proc/vmstat": "pgfault 12\noom_kill 5\noom_kill_disable 0\n"}, 5),
         ({"/proc/vmstat": "pgfault 12\n"}, 0),
@@ -55,9 +61,9 @@ def test_kills_are_counted_where_the_kernel_tells_nearest_to_this_process(monkey
     def read(path):
         if str(path) not in files:
             raise FileNotFoundError(path)
-        return files[str(path)]
+        return os.fsencode(files[str(path)])
 
-    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(Path, "read_bytes", read)
     assert memory_kills.count() == n_kills
 
 

@@ -283,7 +283,8 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_named(tmp_path, memory_group
     spawned = multiprocessing.get_context("spawn")
     supervisor = spawned.Process(target=supervise_within, args=(memory_group, [hungry, other], tmp_path, settings))
     supervisor.start()
-    supervisor.join()
+    supervisor.join(300)
+    assert supervisor.exitcode == 0
     store = Store(tmp_path)
     assert store.has(other)
     assert attempts_of(store, hungry) == [(1, "out_of_memory"), (2, "out_of_memory")]
