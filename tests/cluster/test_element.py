@@ -64,7 +64,7 @@ def notes(tmp_path):
 
 def started(notes):
     """Wait until a supervisor has started."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not notes():
         assert time.monotonic() < deadline
         time.sleep(0.01)

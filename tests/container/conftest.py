@@ -128,7 +128,7 @@ def tree(user: User, workplace: Path) -> Path:
     copy.mkdir()
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name)
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))  # others write there now
         else:
             shutil.copy(ROOT / name, copy / name)
     for name in JUNK:

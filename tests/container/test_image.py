@@ -173,7 +173,7 @@ def test_one_interrupt_that_apptainer_passes_on_as_well_stops_and_saves(user, im
                 break
         time.sleep(3)
         os.killpg(running.pid, signal.SIGINT)
-        told = running.communicate(timeout=60)[0]
+        told = running.communicate(timeout=180)[0]
     assert running.returncode == 75, told
     assert list(folder.rglob("checkpoint-*"))
 
@@ -212,7 +212,7 @@ def test_a_signal_to_apptainer_reaches_the_job_which_saves_and_leaves(user, imag
         time.sleep(3)
         (apptainer,) = pids_of(user, "Apptainer runtime parent: ")
         user.run("kill", f"-{number.value}", apptainer)
-        told += running.communicate(timeout=60)[0]
+        told += running.communicate(timeout=180)[0]
     assert running.returncode == 75, told
     assert "stopped, to be continued" in told
     assert list(folder.rglob("checkpoint-*"))
@@ -317,7 +317,7 @@ def refused(script, *words, cwd, **env):
     before = sorted(cwd.rglob("*"))
     variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "APPTAINER_TMPDIR": str(cwd), **env}
     done = subprocess.run(
-        ["bash", script, *map(str, words)], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=60
+        ["bash", script, *map(str, words)], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=300
     )
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert sorted(cwd.rglob("*")) == before

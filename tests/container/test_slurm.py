@@ -83,7 +83,7 @@ def nothing_is_left():
     """See that nothing that runs or mounts an image is left by a test."""
     before = of_images()
     yield
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while of_images() - before:
         assert time.monotonic() < deadline, [psutil.Process(pid).cmdline() for pid in of_images() - before]
         time.sleep(0.3)

@@ -219,7 +219,7 @@ def endless(tmp_path):
 def test_a_launch_that_is_stopped_says_how_to_go_on_and_ends_with_75(endless, tmp_path, signum):
     first, _ = endless
     first.send_signal(signum)
-    said, errors = first.communicate(timeout=60)
+    said, errors = first.communicate(timeout=180)
     assert first.returncode == 75
     assert "2 stopped: start again" in said
     assert "Traceback" not in errors
@@ -268,13 +268,13 @@ def test_a_launch_whose_terminal_is_closed_saves_and_ends_with_75(tmp_path, redi
         )
     os.close(theirs)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not list(tmp_path.rglob("checkpoint-*")):
             assert time.monotonic() < deadline
             if select.select([ours], [], [], 0.1)[0]:
                 os.read(ours, 65_536)
         os.close(ours)
-        assert process.wait(60) == 75
+        assert process.wait(180) == 75
     finally:
         process.kill()
         process.wait()

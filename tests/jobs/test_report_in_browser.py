@@ -76,6 +76,7 @@ def open_page(browser, page_of):
 
     def open_one(**options):
         page = browser.new_page(**options)
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.append(request.url) if request.url != page_of[1] else None)
@@ -87,6 +88,15 @@ def open_page(browser, page_of):
     for page in opened:
         page.close()
     assert [each for each in complaints if each != "data:,"] == []  # its icon
+
+
+def assert_soon(page, is_so, what):
+    """See that something comes true in a page that may be slow to draw."""
+    for _ in range(600):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never: {what}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -138,7 +148,9 @@ def test_a_shadow_shows_where_a_table_goes_on_sideways(open_page, scheme):
     for _ in range(20):
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(50)
-    assert scroll.evaluate("scroll => scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1")
+    assert_soon(
+        page, lambda: scroll.evaluate("scroll => scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1"), "at its end"
+    )
     assert before - edge_of(scroll) > 30  # of 255
 
 
@@ -171,16 +183,14 @@ def test_a_table_is_sorted_by_a_click_and_by_the_keyboard(open_page, page_of):
     if page_of[0] == "small":  # one row
         assert "sortable" not in (scores.get_attribute("class") or "")
         return
+    values = sorted(column(rows, 2))
+    assert len(values) == GRIDS[page_of[0]][0]
     head.click()
     page.wait_for_function("document.querySelector('#scores [aria-sort=descending]')")
-    page.wait_for_timeout(50)
-    down = column(rows, 2)
-    assert down == sorted(down, reverse=True)
+    assert_soon(page, lambda: column(rows, 2) == values[::-1], "the largest first")
     head.focus()
     page.keyboard.press("Enter")
-    page.wait_for_timeout(50)
-    assert column(rows, 2) == sorted(down)
-    assert len(down) == GRIDS[page_of[0]][0]
+    assert_soon(page, lambda: column(rows, 2) == values, "the smallest first")
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def endless(tmp_path):
         launch.kill()
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -306,7 +306,7 @@ def test_in_a_pipe_it_prints_again_when_something_has_changed_and_ctrl_c_ends_it
     answer = json.loads(process.stdout.readline())
     assert answer["counts"]["done"] == 3
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate(timeout=180)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -325,7 +325,7 @@ def test_while_the_folder_cannot_be_read_it_says_so_and_goes_on(watch, store, fl
     else:
         assert after == counts
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=180)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -336,7 +336,7 @@ def test_elsewhere_than_on_a_terminal_it_prints_plain_text_and_nothing_twice(wat
     wait_for(path.read_text)
     time.sleep(7)  # two looks more
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=180)
     assert (process.returncode, errors) == (0, "")
     assert path.read_text().count("8 trainings: 2 done") == 1
     assert "\x1b" not in path.read_text()
@@ -353,7 +353,7 @@ def test_on_a_terminal_it_paints_a_view_of_all_of_it_and_leaves_it_as_it_was(wat
     process.send_signal(signal.SIGINT)
     while b"\x1b[?1049l" not in painted:  # back from the alternate screen
         painted += os.read(ours, 4096)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=180)
     os.close(ours)
     assert (process.returncode, errors) == (0, "")
     assert painted.startswith(b"\x1b[?1049h")

@@ -194,7 +194,7 @@ def read(table):
 def run(job, *arguments, **environment):
     command = [sys.executable, f"jobs/{job}.py", *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=120
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=600
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done
@@ -215,12 +215,12 @@ def cancelled(tmp_path_factory):
     command = [sys.executable, "jobs/launch_training.py", *shlex.split(GRID), f"logs_dir={logs}"]
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **out) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not list(logs.glob("demo/trainings/custom/CartPole-v1/ppo/1/checkpoint-*")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
-        said = process.communicate(timeout=60)
+        said = process.communicate(timeout=180)
     return logs, process.returncode, *said
 
 
@@ -314,7 +314,7 @@ def make_install(clone, python):
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "MAKE", "MFLAGS"))}
     plain |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": f"{NOBODY}/simple", "PIP_RETRIES": "1"}
     command = ["make", "install", f"PYTHON={python}"]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=plain, timeout=120)
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=plain, timeout=600)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="absent: make")

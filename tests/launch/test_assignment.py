@@ -54,7 +54,7 @@ def start(told):
 @pytest.mark.slow
 def test_a_supervisor_stores_all_and_ends_with_0(tmp_path):
     supervisor, words = start(assignment(tmp_path))
-    output, errors = supervisor.communicate(words, timeout=120)
+    output, errors = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == 0, errors
     assert "1 training stored" in output
     assert Store(tmp_path).has(TRAINING)
@@ -65,7 +65,7 @@ def test_a_signal_before_it_can_be_heard_stops_it_later_in_good_order(tmp_path):
     endless = Training(**{**vars(TRAINING), "total_timesteps": 10**9})
     supervisor, words = start(assignment(tmp_path, endless))
     os.kill(supervisor.pid, signal.SIGUSR2)  # Python has hardly begun
-    _, errors = supervisor.communicate(words, timeout=120)
+    _, errors = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == IDLE, errors  # to be continued, and nothing was saved
 
 
@@ -73,7 +73,7 @@ def test_a_signal_before_it_can_be_heard_stops_it_later_in_good_order(tmp_path):
 def test_a_training_that_fails_is_told_with_1(tmp_path):
     wrong = Training(**{**vars(TRAINING), "env_id": "CartPole-v1", "hyperparameters": {**HYPERPARAMETERS, "policy": "NoPolicy"}})
     supervisor, words = start(assignment(tmp_path, wrong))
-    output, _ = supervisor.communicate(words, timeout=120)
+    output, _ = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == 1
     assert "1 failed" in output
 
@@ -101,7 +101,7 @@ def test_it_leaves_with_the_process_that_started_it(tmp_path):
     assert json.loads((folder / "attempts.json").read_text())[-1]["kind"] == "stopped"
 
 
-def wait_until(is_so, seconds=60):
+def wait_until(is_so, seconds=180):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

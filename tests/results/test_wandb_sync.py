@@ -39,10 +39,10 @@ class Notes:
         self.sent.append(part.folder.name)
         if part.folder.name in self._interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
-            assert self.is_heard.wait(30)
+            assert self.is_heard.wait(120)
         if self._interrupt_at[:1] == ("twice",):
             os.kill(os.getpid(), signal.SIGINT)
-            assert self.is_killed.wait(30)
+            assert self.is_killed.wait(120)
         ending = self._endings.get(part.folder.name, Ending.SENT)
         if ending is Ending.SENT:
             part.mark.touch()

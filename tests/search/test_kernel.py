@@ -386,7 +386,7 @@ def test_an_exception_in_a_report_ends_all_threads(make_problem, monkeypatch, n_
     table, n_before = table_of(problem.X, problem.y, 4), threading.active_count()
 
     def slow_scan(*args):
-        time.sleep(0.002)  # for the other threads to begin
+        time.sleep(0.02)  # for the other threads to begin
         scan(*args)
 
     def report(n):

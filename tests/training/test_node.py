@@ -44,7 +44,7 @@ def kill(training, signum=signal.SIGKILL):
     os.kill(child_of(training).pid, signum)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -231,7 +231,7 @@ def test_what_an_environment_starts_ends_with_a_supervisor_that_is_killed(tmp_pa
     with launched(tmp_path, busy.env_id) as supervisor:
         wait_for(lambda: len(marked()) == 2)
         supervisor.kill()
-        supervisor.communicate(timeout=30)
+        supervisor.communicate(timeout=180)
     wait_for(lambda: not marked(), 10)
 
 
@@ -464,7 +464,7 @@ def test_a_supervisor_that_is_signalled_has_all_saved_and_leaves_nobody_behind(t
         family = family_of(supervisor)
         wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
         supervisor.send_signal(signum)
-        supervisor.communicate(timeout=60)
+        supervisor.communicate(timeout=180)
     assert supervisor.returncode == STOPPED
     assert_all_end(family)
     assert list(tmp_path.rglob(LEASE)) == []
@@ -477,7 +477,7 @@ def test_a_signal_to_the_whole_group_loses_nothing(tmp_path):
         wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
         for process in [*family, psutil.Process(supervisor.pid)]:
             process.send_signal(signal.SIGUSR2)
-        supervisor.communicate(timeout=60)
+        supervisor.communicate(timeout=180)
     assert supervisor.returncode == STOPPED
     assert_all_end(family)
     kinds = [attempt["kind"] for path in tmp_path.rglob("attempts.json") for attempt in json.loads(path.read_text())]
@@ -489,12 +489,12 @@ def test_trainings_end_with_a_supervisor_that_is_killed_and_the_next_takes_over(
         family = family_of(supervisor)
         wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
         supervisor.kill()
-        supervisor.communicate(timeout=30)
+        supervisor.communicate(timeout=180)
     assert_all_end(family)
     assert len(list(tmp_path.rglob(LEASE))) == 2
     with launched(tmp_path) as successor:  # at once, as the holder is known to be dead
         successor.terminate()
-        successor.communicate(timeout=60)
+        successor.communicate(timeout=180)
     assert successor.returncode == STOPPED
     first = json.loads(next(tmp_path.rglob("attempts.json")).read_text())[0]
     assert first["kind"] == "lost"
@@ -584,7 +584,7 @@ def test_a_supervisor_whose_server_is_frozen_leaves_when_it_is_told_to(tmp_path)
             (server,) = [each for each in family if each.ppid() == supervisor.pid and each.children()]
             server.suspend()
             supervisor.terminate()
-            supervisor.communicate(timeout=60)
+            supervisor.communicate(timeout=180)
         finally:
             for process in [supervisor, *family]:
                 with contextlib.suppress(psutil.NoSuchProcess):

@@ -57,7 +57,7 @@ def test_a_terminal_gets_a_bar_and_lines_for_failures_only():
     terminal, side_of_the_process = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=side_of_the_process)
     os.close(side_of_the_process)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     shown = os.read(terminal, 100_000).decode()
     os.close(terminal)
     assert (process.returncode, out) == (0, b"")
@@ -85,9 +85,10 @@ progress.close()
     terminal, side_of_the_process = pty.openpty()
     with subprocess.Popen([sys.executable, "-c", code], stderr=side_of_the_process) as process:
         os.close(side_of_the_process)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     shown = os.read(terminal, 100_000).decode()
     os.close(terminal)
     assert "running" not in re.split(r"[\r\n]", shown.rstrip())[-1]
-    painted = re.findall(r"(\d) of 2 trainings [^\r\n]*?(00:0\d), (\d) running", shown)
-    assert {("0", "00:01", "2"), ("0", "00:02", "2"), ("1", "00:03", "1")} <= set(painted)
+    painted = re.findall(r"(\d) of 2 trainings [^\r\n]*?(00:\d\d), (\d) running", shown)
+    assert len({clock for stored, clock, running in painted if (stored, running) == ("0", "2")}) >= 2
+    assert ("1", "1") in {(stored, running) for stored, _, running in painted}

@@ -437,7 +437,7 @@ def test_the_shortest_stop_leaves_time_for_a_short_rollout(saver, checkpoints, s
         made = saver(NEVER)
         made.at_boundary(state(10))
         made.request_stop(seconds)
-        time.sleep(0.1)
+        time.sleep(0.01)
         try:
             made.at_boundary(state(20))
         except Stopped:
