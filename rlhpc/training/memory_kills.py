@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 _CONTROLLER = "memory"
 _OF_THE_MACHINE = Path("/proc/vmstat")
+_NAMES = {1: ("memory.oom_control",), 2: ("memory.events.local", "memory.events")}  # before Linux 5.2 the latter is local
 _PREFIX = "oom_kill "  # of the line that tells, in every file that has one
 
 
@@ -29,7 +30,8 @@ def count() -> int:
 def _of_the_group() -> Iterator[Path]:
     """Yield where the kernel may tell of the memory of this process's control group (cgroups(7), version 1 and 2).
 
-    In version 2, a group whose memory is not counted for itself is counted with the nearest around it that is.
+    In version 2, a group whose memory is not counted for itself is counted with the nearest around it that is. Groups within one
+    do not count for it.
     """
     with contextlib.suppress(OSError, ValueError):
         groups = dict(_groups(_lines(Path("/proc/self/cgroup"))))
@@ -38,10 +40,8 @@ def _of_the_group() -> Iterator[Path]:
             if path is None or ".." in path.parts or not path.is_relative_to(root):
                 continue  # it is not to be seen from here
             group = mounted / path.relative_to(root)
-            if version == 1:
-                yield group / "memory.oom_control"
-            else:
-                yield from (each / "memory.events" for each in (group, *group.parents) if each.is_relative_to(mounted))
+            around = [each for each in group.parents if version == 2 and each.is_relative_to(mounted)]
+            yield from (each / name for each in (group, *around) for name in _NAMES[version])
 
 
 def _groups(lines: list[str]) -> Iterator[tuple[int, PurePosixPath]]:

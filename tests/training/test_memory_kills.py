@@ -46,6 +46,7 @@ CONTAINER = {
         (VERSION_1 | dict.fromkeys(OWN_1, "under_oom 0\n"), 90),  # Linux before 4.13
         (VERSION_2 | {f"{JOB_2}/step_0/user/task_0/memory.events": EVENTS.format(1)}, 1),
         (VERSION_2 | {f"{JOB_2}/memory.events": EVENTS.format(2)}, 2),
+        (VERSION_2 | {f"{JOB_2}/memory.events": EVENTS.format(2), f"{JOB_2}/memory.events.local": EVENTS.format(1)}, 1),
         (CONTAINER, 4),
         (VERSION_1 | OWN_1 | {"/proc/self/mountinfo": STRANGE + VERSION_1["/proc/self/mountinfo"]}, 3),
         (VERSION_1 | OWN_1 | {"/proc/self/mountinfo": "nonsense\n" + VERSION_1["/proc/self/mountinfo"]}, 90),
