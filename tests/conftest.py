@@ -14,13 +14,13 @@ import pytest
 import submitit  # noqa: F401  # first: its import closes the handlers that other packages have added, and absl's closes its stream
 
 ROOT = Path(__file__).resolve().parents[1]
-# Four lanes of tests share a machine: how long an example takes says nothing.
-hypothesis.settings.register_profile("rlhpc", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("rlhpc")
-
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help
 # But these begin one of a lane that is installed where skips are forbidden: nothing excuses it.
 INSTALLED = (f"{ABSENT}Slurm", f"{ABSENT}Apptainer", f"{ABSENT}Chromium")
+
+# Four lanes of tests share a machine: how long an example takes says nothing.
+hypothesis.settings.register_profile("rlhpc", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("rlhpc")
 
 
 def pytest_configure() -> None:

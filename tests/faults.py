@@ -520,7 +520,7 @@ def rounds(config, folder, undisturbed, faults, n_faults, **how):
 def verify(launch, undisturbed):
     """List, in sentences, everything in which a launch differs from an undisturbed one, or leaves behind what it must not."""
     problems = list(launch.problems)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (alive := launch.alive()) and time.monotonic() < deadline:
         time.sleep(0.1)
     problems += [f"process {process.pid} still lives" for process in alive]

@@ -7,11 +7,11 @@ import contextlib
 import gzip
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = "0" * 40
 ENTITY = "team"
+SECONDS_TO_WAIT = 120  # at the gate
 
 
 class Server(ThreadingHTTPServer):
@@ -23,8 +23,8 @@ class Server(ThreadingHTTPServer):
         Run id -> steps of its history, in the order in which they came.
     refused : dict
         Run id -> what of it is refused: the name of a question, or ``file_stream``.
-    seconds : float
-        How long a run takes to be set up.
+    gate : threading.Event
+        Set, until a test clears it to have runs wait while they are set up.
     most_at_once : int
         How many runs were set up at a time.
     """
@@ -36,7 +36,8 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.history = {}
         self.refused = {}
-        self.seconds = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
         self.most_at_once = 0
         self.answers = True
         self._now = 0
@@ -63,7 +64,7 @@ class Server(ThreadingHTTPServer):
             with self._lock:
                 self._now += 1
                 self.most_at_once = max(self.most_at_once, self._now)
-            time.sleep(self.seconds)
+            self.gate.wait(SECONDS_TO_WAIT)
             with self._lock:
                 self._now -= 1
             run_id = variables["name"]

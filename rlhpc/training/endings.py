@@ -104,8 +104,8 @@ def of_exit_code(code: int | None, n_memory_kills: int) -> Ending:
     code : int or None
         Of the process; negative: a signal; None: not known, because what it was started from has died.
     n_memory_kills : int
-        Processes that the kernel killed for want of memory while the attempt went on, from `memory_kills.count`;
-        less than none where another group was asked at the end.
+        Processes that the kernel killed for want of memory while the attempt went on, by differences of
+        `memory_kills.count`; below 0 where the process has come to another group meanwhile.
     """
     if code is None:
         return Ending(Kind.LOST, "ended with the process that trainings are started from")

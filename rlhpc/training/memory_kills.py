@@ -19,7 +19,7 @@ def count() -> int:
     Counted are those of this process's control group: of its step or task, where Slurm controls memory. Where the nearest group
     that tells is shared, others' are among them; and those of the whole machine where none tells, as in most Apptainer images.
     """
-    for file in (*_of_the_group(), _OF_THE_MACHINE):
+    for file in (*of_the_group(), _OF_THE_MACHINE):
         with contextlib.suppress(OSError, ValueError):
             told = [int(line.removeprefix(_PREFIX)) for line in _lines(file) if line.startswith(_PREFIX)]
             if told:
@@ -27,11 +27,11 @@ def count() -> int:
     return 0
 
 
-def _of_the_group() -> Iterator[Path]:
+def of_the_group() -> Iterator[Path]:
     """Yield where the kernel may tell of the memory of this process's control group (cgroups(7), version 1 and 2).
 
-    In version 2, a group whose memory is not counted for itself is counted with the nearest around it that is. Groups within one
-    do not count for it.
+    In version 2, a group whose memory is not counted for itself is counted with the nearest around it that is. Kills in groups
+    within it that are counted for themselves are not among its own.
     """
     with contextlib.suppress(OSError, ValueError):
         groups = dict(_groups(_lines(Path("/proc/self/cgroup"))))

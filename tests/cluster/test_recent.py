@@ -82,11 +82,11 @@ def test_one_that_is_killed_while_it_asks_has_asked(tmp_path, squeue):
 
 
 @pytest.mark.parametrize(
-    ("script", "fault"),
-    [("echo broken >&2; exit 1", "broken"), ("exec sleep 30", "did not answer within"), ("echo a", "cannot be read")],
+    ("script", "seconds", "fault"),
+    [("echo broken >&2; exit 1", 60, "broken"), ("exec sleep 30", 2, "did not answer within"), ("echo a", 60, "cannot be read")],
 )
-def test_a_slurm_that_does_not_answer_is_not_asked_again_at_once_either(tmp_path, squeue, monkeypatch, script, fault):
-    monkeypatch.setattr(recent, "ANSWER_SECONDS", 2 if "sleep" in script else 60)
+def test_a_slurm_that_does_not_answer_is_not_asked_again_at_once_either(tmp_path, squeue, monkeypatch, script, seconds, fault):
+    monkeypatch.setattr(recent, "ANSWER_SECONDS", seconds)
     squeue.does(script)
     for _ in range(3):
         answer = RecentQueue(tmp_path / "cache").read(["mine-0"])

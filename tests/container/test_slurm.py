@@ -111,7 +111,8 @@ def test_a_requeue_from_outside_saves_and_continues(grid, undisturbed):
 def test_a_time_limit_costs_a_requeue_and_nothing_else(image, cluster, tmp_path):
     grid = grid_in(image, cluster, tmp_path, *grids.TIME_LIMIT, **grids.BEYOND_TIME_LIMIT)
     grid.launch()
-    grid.assert_continued(grids.undisturbed(tmp_path / "undisturbed", n_trainings=1))
+    undisturbed = grids.undisturbed(tmp_path / "undisturbed", n_trainings=1)
+    grid.assert_continued(undisturbed, at_most=2)  # on a busy machine the second job, too, may be warned before it is done
 
 
 def test_what_is_cancelled_in_the_image_leaves_nothing_running_and_continues_on_the_host(grid, undisturbed):

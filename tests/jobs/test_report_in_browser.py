@@ -90,15 +90,6 @@ def open_page(browser, page_of):
     assert [each for each in complaints if each != "data:,"] == []  # its icon
 
 
-def assert_soon(page, is_so, what):
-    """See that something comes true in a page that may be slow to draw."""
-    for _ in range(600):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"never: {what}")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark_it_has_contrast_and_names_for_everything(open_page, page_of, scheme):
     page = open_page(color_scheme=scheme)
@@ -148,9 +139,8 @@ def test_a_shadow_shows_where_a_table_goes_on_sideways(open_page, scheme):
     for _ in range(20):
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(50)
-    assert_soon(
-        page, lambda: scroll.evaluate("scroll => scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1"), "at its end"
-    )
+    at_its_end = "scroll => scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1"
+    page.wait_for_function(at_its_end, arg=scroll.element_handle())
     assert before - edge_of(scroll) > 30  # of 255
 
 
@@ -176,6 +166,15 @@ def column(rows, place):
     return rows.evaluate_all("(rows, place) => rows.map(row => Number(row.cells[place].dataset.sort))", place)
 
 
+def soon(page, look, wanted):
+    """Look at a page until it shows what is wanted, for half a minute at most; return what it shows then."""
+    for _ in range(600):
+        if look() == wanted:
+            break
+        page.wait_for_timeout(50)
+    return look()
+
+
 def test_a_table_is_sorted_by_a_click_and_by_the_keyboard(open_page, page_of):
     page = open_page()
     scores = page.locator("#scores table").first
@@ -187,10 +186,10 @@ def test_a_table_is_sorted_by_a_click_and_by_the_keyboard(open_page, page_of):
     assert len(values) == GRIDS[page_of[0]][0]
     head.click()
     page.wait_for_function("document.querySelector('#scores [aria-sort=descending]')")
-    assert_soon(page, lambda: column(rows, 2) == values[::-1], "the largest first")
+    assert soon(page, lambda: column(rows, 2), values[::-1]) == values[::-1]
     head.focus()
     page.keyboard.press("Enter")
-    assert_soon(page, lambda: column(rows, 2) == values, "the smallest first")
+    assert soon(page, lambda: column(rows, 2), values) == values
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def answer(*arguments, env):
     return json.loads(run(*arguments, "--json", env=env).stdout)
 
 
+def wait_for(is_so):
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def parts(demo, seed):
     return sorted((demo / "trainings" / "bench" / "Pong-v0" / "ppo" / str(seed) / "wandb").glob("offline-run-*"))
 
@@ -145,8 +152,14 @@ def test_a_run_that_is_refused_does_not_stop_the_others_and_is_sent_at_the_next_
 
 
 def test_a_few_runs_are_sent_at_once(demo, server, environment):
-    server.seconds = 3.0
-    assert run(demo, "--at-once", 2, env=environment).returncode == 0
+    server.gate.clear()
+    job = subprocess.Popen(
+        [*JOB, demo, "--at-once", "2"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: server.most_at_once == 2)
+    server.gate.set()
+    job.communicate(timeout=300)
+    assert job.returncode == 0
     assert server.most_at_once == 2
 
 
@@ -158,17 +171,17 @@ def test_the_part_of_a_running_training_is_left_out_and_counted(demo, server, en
 
 
 def test_ctrl_c_lets_what_is_under_way_be_sent_and_the_next_start_sends_the_rest(demo, server, environment):
-    server.seconds = 2.0
+    server.gate.clear()
     job = subprocess.Popen([*JOB, demo, "--at-once", "1"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    while not server.most_at_once:
-        time.sleep(0.05)
+    wait_for(lambda: server.most_at_once)
     job.send_signal(signal.SIGINT)
+    time.sleep(2)  # to hear it
+    server.gate.set()
     _, said = job.communicate(timeout=300)
     assert job.returncode == 130
     assert "start again to send the rest" in said
     assert len(list(demo.rglob("*.wandb.synced"))) == 1
     assert len(json.loads((demo / "wandb_links.json").read_text())["urls"]) == 1
-    server.seconds = 0.0
     assert run(demo, env=environment).returncode == 0
     assert {seed: server.history[id_of(demo, seed)] for seed in STEPS} == STEPS
 
@@ -189,14 +202,14 @@ def test_a_server_that_answers_no_more_ends_it(demo, server, environment):
 
 
 def test_a_second_start_is_refused_while_the_first_sends_and_nothing_is_sent_twice(demo, server, environment):
-    server.seconds = 2.0
+    server.gate.clear()
     first = subprocess.Popen([*JOB, demo], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not server.most_at_once:
-        time.sleep(0.05)
+    wait_for(lambda: server.most_at_once)
     second = run(demo, env=environment)
     assert (second.returncode, second.stdout) == (2, "")
     assert second.stderr.startswith(f"error: the runs of '{demo}' are being sent by process {first.pid} on host ")
     assert run(demo, "--dry-run", env=environment).returncode == 0
+    server.gate.set()
     _, said = first.communicate(timeout=300)
     assert first.returncode == 0, said
     assert {seed: server.history[id_of(demo, seed)] for seed in STEPS} == STEPS

@@ -12,9 +12,7 @@ from rlhpc.search.compiled.table import make_table
 from rlhpc.search.kernel import search_range
 from rlhpc.search.regression import cv_mse, errors_by, make_rules
 
-bounded = settings(
-    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+bounded = settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @st.composite

@@ -15,10 +15,10 @@ from rlhpc.results.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_END = 240
 STEP_SECONDS = 0.02  # of a grid that is to be disturbed: 512 steps take 10 s
-LONG_STEP_SECONDS = 0.06  # of one that still trains when it is launched again, by a machine that is busy
+LONG_STEP_SECONDS = 0.06  # of one that still trains when it is looked at or launched again, by a machine that is busy
 # Slurm warns as much as 30 s before it was asked to: of 2 minutes, when 55 to 85 s of them are over.
 TIME_LIMIT = ("slurm.timeout_min=2",)
-BEYOND_TIME_LIMIT = {"n_trainings": 1, "step_seconds": 88 / 512}
+BEYOND_TIME_LIMIT = {"n_trainings": 1, "step_seconds": 88 / 512}  # so that the first job cannot end it
 
 
 class Grid:
@@ -123,11 +123,11 @@ class Grid:
         if undisturbed is not None:
             assert self.results() == {seed: undisturbed[seed] for seed in self.results()}
 
-    def assert_continued(self, undisturbed):
-        """Wait until it has ended; see that it is whole, and that each training was continued once."""
+    def assert_continued(self, undisturbed, at_most=1):
+        """Wait until it has ended; see that it is whole, and that each training was continued: once, or at most so often."""
         self.wait_until_ended()
         self.assert_whole(undisturbed)
-        assert sum(self.resumes().values()) == self.n_trainings
+        assert {1} <= set(self.resumes().values()) <= set(range(1, at_most + 1))
 
     def resumes(self):
         """Return how often each training was continued from a checkpoint."""

@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 900  # of one command, or until the queue is empty
-SECONDS_TO_WATCH = 20  # and to begin
+SECONDS_TO_WATCH = 12  # and to begin
 SHORT = {"all": {"n_envs": 2, "n_steps": 32, "n_epochs": 1, "batch_size": 32}}
 LEFT_OUT = ("make test", "apptainer", "rlhpc.sif")
 SMALL = {

@@ -37,7 +37,7 @@ def supervisors(grid):
 
 
 def assert_nothing_runs(grid):
-    grid.wait_for(lambda: not any(supervisors(grid)), 30)
+    grid.wait_for(lambda: not any(supervisors(grid)))
 
 
 def test_a_warning_signal_saves_requeues_and_continues(grid, undisturbed):
@@ -70,7 +70,8 @@ def test_what_submitit_left_of_writing_does_not_stop_a_requeued_element(grid, un
 def test_a_time_limit_costs_a_requeue_and_nothing_else(cluster, tmp_path):
     grid = Grid(cluster, tmp_path, *grids.TIME_LIMIT, **grids.BEYOND_TIME_LIMIT)
     grid.launch()
-    grid.assert_continued(grids.undisturbed(tmp_path / "undisturbed", n_trainings=1))
+    undisturbed = grids.undisturbed(tmp_path / "undisturbed", n_trainings=1)
+    grid.assert_continued(undisturbed, at_most=2)  # on a busy machine the second job, too, may be warned before it is done
 
 
 def test_a_killed_supervisor_is_started_again_in_its_job(grid, undisturbed):

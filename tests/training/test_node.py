@@ -217,7 +217,7 @@ def test_what_an_environment_starts_ends_with_its_training(tmp_path, faulty, set
     store, mark = Store(tmp_path), str(10**6 + os.getpid())
     busy = faulty(f"import subprocess; Faulty.n = -10**9; subprocess.Popen(['sleep', '{mark}'])")
     assert supervise([busy], places((), 1), store, settings, listen()).stored == [busy]
-    wait_for(lambda: not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", mark]], 10)
+    wait_for(lambda: not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", mark]])
 
 
 def test_what_an_environment_starts_ends_with_a_supervisor_that_is_killed(tmp_path, faulty, monkeypatch):
@@ -232,7 +232,7 @@ def test_what_an_environment_starts_ends_with_a_supervisor_that_is_killed(tmp_pa
         wait_for(lambda: len(marked()) == 2)
         supervisor.kill()
         supervisor.communicate(timeout=180)
-    wait_for(lambda: not marked(), 10)
+    wait_for(lambda: not marked())
 
 
 def test_an_environment_that_exits_fails_like_one_that_raises(tmp_path, faulty, settings, listen):
@@ -272,6 +272,15 @@ def test_the_last_words_of_a_child_are_heard_however_late_they_are_asked_for(tmp
     assert reason == "ValueError: last words"
 
 
+EXHAUST = "[bytearray(b'x') * (1 << 31)]"  # of a control group of half as much memory
+
+
+def exhaust_within(group):
+    """Have the kernel kill a process in a control group of memory."""
+    code = f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); {EXHAUST}"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+
+
 def supervise_within(group, trainings, root, settings):
     """Be the supervisor of trainings in a control group, as in that of a job of Slurm's."""
     Path(group, "cgroup.procs").write_text(str(os.getpid()))
@@ -279,12 +288,15 @@ def supervise_within(group, trainings, root, settings):
 
 
 def test_a_kill_by_the_kernel_for_want_of_memory_is_named(tmp_path, memory_group, faulty, make_training, settings):
-    hungry, other = faulty("[bytearray(b'x') * (1 << 31)]"), make_training()
+    hungry, other = faulty(EXHAUST), make_training()
     spawned = multiprocessing.get_context("spawn")
     supervisor = spawned.Process(target=supervise_within, args=(memory_group, [hungry, other], tmp_path, settings))
     supervisor.start()
-    supervisor.join(300)
-    assert supervisor.exitcode == 0
+    try:
+        supervisor.join(300)
+        assert supervisor.exitcode == 0
+    finally:
+        supervisor.kill()
     store = Store(tmp_path)
     assert store.has(other)
     assert attempts_of(store, hungry) == [(1, "out_of_memory"), (2, "out_of_memory")]
@@ -292,7 +304,7 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_named(tmp_path, memory_group
 
 
 def test_a_kill_while_the_memory_of_somebody_else_runs_out_is_no_want_of_ours(
-    tmp_path, memory_group, exhaust, make_training, settings, listen
+    tmp_path, memory_group, make_training, settings, listen
 ):
     store, training = Store(tmp_path), make_training()
     n_kills = node.MAX_TRIES + 1
@@ -301,7 +313,7 @@ def test_a_kill_while_the_memory_of_somebody_else_runs_out_is_no_want_of_ours(
     def kill_beside_a_neighbour(training):
         if victims:
             kill(training, signal.SIGSTOP)  # so that it does not end meanwhile
-            exhaust(memory_group)
+            exhaust_within(memory_group)
             kill(victims.pop())
 
     outcome = supervise([training], places((), 1), store, settings, listen(kill_beside_a_neighbour))
@@ -455,7 +467,7 @@ def family_of(supervisor):
 
 
 def assert_all_end(family):
-    wait_for(lambda: not any(is_alive(process) for process in family), 30)
+    wait_for(lambda: not any(is_alive(process) for process in family))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
@@ -572,7 +584,7 @@ def test_a_server_is_continued_while_it_is_asked_and_killed_when_it_takes_too_lo
     monkeypatch.setattr(process, "_SECONDS_TO_START", seconds)
     monkeypatch.setattr(process, "_signal_server", lambda pid, signum: sent.append(signum))
     with process._answering():
-        wait_for(lambda: sent, 10)
+        wait_for(lambda: sent)
     assert set(sent) == {signum}
 
 

@@ -174,7 +174,7 @@ def test_without_a_key_an_online_run_goes_on_offline_and_says_so(track, capsys):
 
 
 def test_without_a_server_an_online_run_goes_on_offline_and_says_so(track, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "INIT_TIMEOUT_SECONDS", 10)
+    monkeypatch.setattr(tracking, "INIT_TIMEOUT_SECONDS", 5)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens at the discard port
     started = time.monotonic()
