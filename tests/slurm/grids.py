@@ -127,7 +127,7 @@ class Grid:
         """Wait until it has ended; see that it is whole, and that each training was continued: once, or at most so often."""
         self.wait_until_ended()
         self.assert_whole(undisturbed)
-        assert {1} <= set(self.resumes().values()) <= set(range(1, at_most + 1))
+        assert all(1 <= n_resumes <= at_most for n_resumes in self.resumes().values())
 
     def resumes(self):
         """Return how often each training was continued from a checkpoint."""
