@@ -18,10 +18,11 @@ def expand(config: grid.GridConfig) -> grid.Grid:
     ConfigError
     """
     benchmark_envs = load_benchmarks(config.benchmarks)
-    unknown = registry.unknown_ids(config.envs or [env.env_id for env in benchmark_envs])
+    env_ids = config.envs or [env.env_id for env in benchmark_envs]
+    unknown = registry.unknown_ids(env_ids)
     try:
         algos = load_algos(config.algos, config.hyperparameters)
-        unknown += unknown_blocks(algos, registry.is_registered)
+        unknown += unknown_blocks(algos, registry.is_registered, env_ids)
     except ConfigError as error:
         raise ConfigError(*unknown, *error.faults) from error
     if unknown:

@@ -151,10 +151,10 @@ def load_algos(names: Iterable[str], changes: Mapping[str, Mapping[str, Any]] | 
     return tuple(algos)
 
 
-def unknown_blocks(algos: Iterable[Algo], is_env: Callable[[str], bool]) -> list[str]:
+def unknown_blocks(algos: Iterable[Algo], is_env: Callable[[str], bool], env_ids: Iterable[str] = ()) -> list[str]:
     """Return one sentence for each block that is the name of nothing, and so would change nothing.
 
-    A block of a file may be that of an environment that is not installed here.
+    A block of a file may be that of an environment that is not installed here, unless one of the launch is spelled like it.
 
     Parameters
     ----------
@@ -162,17 +162,23 @@ def unknown_blocks(algos: Iterable[Algo], is_env: Callable[[str], bool]) -> list
         From `load_algos`.
     is_env : callable
         Tells whether a name is that of an environment.
+    env_ids : iterable of str
+        Of the launch.
     """
     faults = []
+    meant = {env_id.lower(): env_id for env_id in env_ids}
     for algo in algos:
         *files, changed = (algo.blocks, *algo.layers)
         written = {*chain(*files)}
         usual = {*KINDS, EVERY_BLOCK}
         known = usual | written
-        lost = sorted(block for block in written - usual if not _VERSION.search(block) and not is_env(block))
+        lost = sorted(
+            block for block in written - usual if (not _VERSION.search(block) or block.lower() in meant) and not is_env(block)
+        )
         strange = sorted(block for block in {*changed} - known if not is_env(block))
         faults += [
-            f"algorithm '{algo.name}': '{block}' is no block and no environment. {nearest(block, usual)}" for block in lost
+            f"algorithm '{algo.name}': '{block}' is no block and no environment. {nearest(block, usual, meant.values())}"
+            for block in lost
         ]
         faults += [
             f"hyperparameters.{algo.name}: '{block}' is no block and no environment. {nearest(block, known)}" for block in strange

@@ -211,6 +211,16 @@ def test_blocks_of_environments_are_known_also_where_they_are_not_installed(writ
     assert unknown_blocks(load_algos(available()), lambda env_id: False) == []
 
 
+def test_a_block_that_is_spelled_like_an_environment_of_the_launch_is_told(write):
+    algos = load_algos([write("mine", "base: ppo\nMycar-v0: {n_envs: 1}\nother:walk-v1: {n_envs: 1}\nMyCar-v1: {n_envs: 1}")])
+    known = {"MyCar-v0", "other:Walk-v1"}
+    assert unknown_blocks(algos, known.__contains__, ["MyCar-v0", "other:Walk-v1"]) == [
+        "algorithm 'mine': 'Mycar-v0' is no block and no environment. Did you mean 'MyCar-v0'?",
+        "algorithm 'mine': 'other:walk-v1' is no block and no environment. Did you mean 'other:Walk-v1'?",
+    ]
+    assert unknown_blocks(algos, known.__contains__, ["other:Run-v1"]) == []
+
+
 def test_a_change_is_of_a_block_of_the_files_or_of_an_environment(write):
     name = write("mine", "base: ppo\nWalk-v12: {n_envs: 1}")
     changes = {"mine": {block: {"gamma": 0.9} for block in ("Walk-v12", "CartPole-v1", "atari", "Run-v1", "Walk-v1", "alll")}}
