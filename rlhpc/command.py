@@ -17,6 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn, TextIO
 
 from rlhpc import container
@@ -198,6 +199,17 @@ def _end(args: argparse.Namespace, work: Callable[[argparse.Namespace], int | No
             print(limits, file=sys.stderr)
         return getattr(error, "exit_code", 1)
     return code
+
+
+def _interrupted(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Say of a Ctrl-C that comes before the work what is said of later ones."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _interrupted  # jobs import this first, and what takes a second behind it
 
 
 def end_as_on_interrupt() -> None:

@@ -230,6 +230,18 @@ def test_ctrl_c_leaves_with_130_and_no_traceback():
     assert (job.returncode, told) == (130, "interrupted\n")
 
 
+def test_ctrl_c_while_a_job_imports_what_it_needs_leaves_with_130_and_no_traceback(tmp_path):
+    """Python ends by the signal then, of which a shell makes 130."""
+    (tmp_path / "slow.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    code = "from rlhpc import command; import slow"
+    where = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    job = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=where)
+    assert job.stdout.readline() == "importing\n"
+    job.send_signal(signal.SIGINT)
+    _, told = job.communicate(timeout=120)
+    assert (job.returncode, told) == (-signal.SIGINT, "interrupted\n")
+
+
 def test_a_failure_of_the_system_is_one_line_with_its_own_words(monkeypatch, capsys, tmp_path):
     assert ended(monkeypatch, fail(IsADirectoryError(21, "Is a directory", str(tmp_path)))) == 1
     told = capsys.readouterr().err
