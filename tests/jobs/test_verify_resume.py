@@ -29,6 +29,7 @@ FITTING = [(algo, ATARI) for algo in (*ON_POLICY, "dqn")] + [(algo, env_id) for 
 # Two episodes of DMC in each environment; on Atari, where an agent step costs ten times as much, a rollout between the kills.
 ATARI_TIMESTEPS = {"a2c": 800, "dqn": 1_000, "ppo": 1_024, "recurrent_ppo": 1_024, "trpo": 512}
 DMC_TIMESTEPS = 2_200
+SHORT_ROLLOUTS = ("n_envs=2", "n_steps=64")
 
 
 def environment(tmp_path, **more):
@@ -88,7 +89,7 @@ def test_an_environment_that_hides_its_state_is_found_out_and_both_results_are_k
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     where = environment(temporary, PYTHONPATH=str(tmp_path))
-    done = run(root, "--env", "forgetful:Forgetful-v0", "--algo", "ppo", "--json", "n_envs=2", env=where)
+    done = run(root, "--env", "forgetful:Forgetful-v0", "--algo", "ppo", "--json", *SHORT_ROLLOUTS, env=where)
     answer = json.loads(done.stdout)
     assert done.returncode == 1
     assert answer["identical"] is False
@@ -127,7 +128,7 @@ def test_a_training_that_cannot_be_saved_is_an_error_and_no_proof(root, tmp_path
     text = text.replace("Locked.n_steps += 1", "Locked.n_steps += 1; self.lock = self.lock or __import__('threading').Lock()")
     (tmp_path / "locked.py").write_text(textwrap.dedent(text))
     where = environment(tmp_path, PYTHONPATH=str(tmp_path))
-    done = run(root, "--env", "locked:Locked-v0", "--algo", "ppo", "n_envs=2", env=where)
+    done = run(root, "--env", "locked:Locked-v0", "--algo", "ppo", *SHORT_ROLLOUTS, env=where)
     assert done.returncode == 1
     assert "This training cannot be saved (TypeError: cannot pickle '_thread.lock' object)" in done.stderr
     assert "output.log" in done.stderr
