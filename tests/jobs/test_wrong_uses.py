@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GRID = (
     "--cluster local --config configs/demo.yaml --trainings-per-gpu 1 envs=[CartPole-v1] algos=[ppo,ppo_high_lr,random] seeds=[1]"
-    " budget.total_timesteps=20_000 checkpoint_minutes=0"
+    " budget.total_timesteps=12_000 checkpoint_minutes=0"
     " 'hyperparameters={random: {all: {n_trials: 2, n_episodes: 200}}}'"  # the longest, and so the first
 )
 NOBODY = "http://127.0.0.1:9"  # the discard port, where nobody listens
