@@ -57,16 +57,16 @@ def forgets(folder: Path) -> bool:
     if not _IMAGE.exists() or os.environ.get(MAY_FORGET):
         return False
     device = folder.stat().st_dev
-    return f"{os.major(device)}:{os.minor(device)}" in _own_memory(_MOUNTS.read_text())
+    return f"{os.major(device)}:{os.minor(device)}" in _own_memory(os.fsdecode(_MOUNTS.read_bytes()))  # names may be no text
 
 
 def _own_memory(mounts: str) -> Iterator[str]:
     """Yield the devices that hold what Apptainer keeps in memory: its own files, and with them homes, /tmp or changes of /."""
     kept_in_memory = "/tmpfs/"  # noqa: S108  # in the options of an overlay
-    for line in mounts.splitlines():
+    for line in mounts.rstrip("\n").split("\n"):
         before, _, behind = line.partition(" - ")
-        device, _, point = before.split()[2:5]
-        kind, _, options = behind.split(maxsplit=2)
+        device, _, point = before.split(" ")[2:5]
+        kind, _, options = behind.split(" ", 2)
         if (kind == "tmpfs" and point in _ITS_OWN_FILES) or (kind == "overlay" and point == "/" and kept_in_memory in options):
             yield device
 

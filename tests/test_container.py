@@ -65,6 +65,7 @@ SHUT_OFF = """\
 134 96 {memory} /etc/passwd /etc/passwd rw,nosuid - tmpfs tmpfs rw,size=65536k
 139 99 254:7 /scratch /out rw,nosuid - ext4 /dev/vda rw
 """
+STRANGE = b"95 66 0:9 / /media/M\xfcller\x0c rw - ext4  rw\n"  # bytes that are no UTF-8, and no source
 IN_MEMORY, IN_A_FILE = "/session/tmpfs/upper", "/session/overlay-images/0/upper"
 
 
@@ -83,7 +84,8 @@ def test_a_folder_in_the_memory_of_a_container_is_told_and_refused(
     device = tmp_path.stat().st_dev
     here = f"{os.major(device)}:{os.minor(device)}"
     mounts = tmp_path / "mountinfo"
-    mounts.write_text(SHUT_OFF.format(root=root.format(here=here), memory=memory.format(here=here), upper=upper))
+    told = SHUT_OFF.format(root=root.format(here=here), memory=memory.format(here=here), upper=upper)
+    mounts.write_bytes(STRANGE + told.encode())
     monkeypatch.setattr(container, "_MOUNTS", mounts)
     assert container.forgets(tmp_path) == is_forgotten
     if is_forgotten:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-MOUNTINFO = Path("/proc/self/mountinfo")
+_MOUNTINFO = Path("/proc/self/mountinfo")
 # Kinds of file systems that several machines share, as the kernel names them; of all others a node is asked, since the disk of
 # a login node may well be what it exports to the nodes by NFS.
 _SHARED = {
@@ -40,13 +41,18 @@ class Mount:
 
 def is_shared(folder: Path) -> bool:
     """Tell whether a folder lies on a file system of a kind that machines share."""
-    return is_shared_kind(mount_of(folder, MOUNTINFO.read_text()).kind)
+    return is_shared_kind(mount_of(folder, read_mountinfo()).kind)
 
 
 def is_shared_kind(kind: str) -> bool:
     """Tell whether file systems of a kind are shared by machines; False of unknown ones."""
     name, _, fuse = kind.partition(".")
     return kind in _SHARED or (name == "fuse" and fuse in _SHARED_FUSE)
+
+
+def read_mountinfo() -> str:
+    """Read what is mounted here; names in it, of mounts that are none of ours, may have any bytes but a newline."""
+    return os.fsdecode(_MOUNTINFO.read_bytes())
 
 
 def mount_of(folder: Path, mountinfo: str) -> Mount:
@@ -56,14 +62,14 @@ def mount_of(folder: Path, mountinfo: str) -> Mount:
     ----------
     folder : Path
     mountinfo : str
-        ``/proc/self/mountinfo``.
+        From `read_mountinfo`.
     """
     path, found = folder.resolve(), Mount(Path(), "", "")
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split("\n"):
         mount, dash, rest = line.partition(" - ")
         if dash:
-            kind, source, *_ = rest.split()
-            mounted = Mount(Path(_unescape(mount.split()[4])), kind, _unescape(source))
+            kind, source, *_ = rest.split(" ")
+            mounted = Mount(Path(_unescape(mount.split(" ")[4])), kind, _unescape(source))
             # of two on one folder, the later lies on top
             if path.is_relative_to(mounted.point) and len(mounted.point.parts) >= len(found.point.parts):
                 found = mounted

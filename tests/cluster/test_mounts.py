@@ -1,7 +1,10 @@
 """The file system of a folder is found, and whether machines share its kind."""
 
+from pathlib import Path
+
 import pytest
 
+from rlhpc.cluster import mounts
 from rlhpc.cluster.mounts import is_shared_kind, mount_of
 
 MOUNTINFO = r"""
@@ -12,6 +15,7 @@ MOUNTINFO = r"""
 32 27 0:42 / /home/ada/my\040scratch rw master:1 propagate_from:2 - fuse.sshfs ada@far: rw
 33 27 0:43 / /homework rw - tmpfs tmpfs rw
 """
+STRANGE = b"34 27 0:44 / /media/M\xfcller\x0c\r\xe2\x80\xa8 rw - ext4  rw\n"  # bytes that are no UTF-8, no newlines, no source
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,14 @@ MOUNTINFO = r"""
 def test_the_deepest_mount_counts(tmp_path, folder, kind, source):
     mount = mount_of(tmp_path / folder, MOUNTINFO)
     assert (mount.kind, mount.source) == (kind, source)
+
+
+def test_mounts_of_others_may_have_any_name(tmp_path, monkeypatch):
+    file = tmp_path / "mountinfo"
+    file.write_bytes(MOUNTINFO.encode() + STRANGE)
+    monkeypatch.setattr(mounts, "_MOUNTINFO", file)
+    assert mounts.is_shared(Path("/home/ada/logs"))
+    assert not mounts.is_shared(Path("/homework"))
 
 
 @pytest.mark.parametrize(
