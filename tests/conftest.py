@@ -40,6 +40,21 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nothing_outlives_a_failure() -> Iterator[None]:
+    """Kill what a test started by `with subprocess.Popen(...)` and fails within: its end would be waited for, maybe for ever."""
+    leave = subprocess.Popen.__exit__
+
+    def kill_and_leave(process: subprocess.Popen, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            process.kill()
+        leave(process, kind, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__exit__", kill_and_leave)
+        yield
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of six megabytes."""

@@ -20,6 +20,7 @@ def test_every_package_that_shapes_an_agent_is_named_with_its_version():
 
 def test_a_processor_is_told_as_the_system_names_it(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    monkeypatch.setattr(platform, "processor", lambda: pytest.fail("this starts a program in each training, for nothing"))
     told = machine.device("cpu")
     names = {line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")}
     assert told["type"] == "cpu"

@@ -460,7 +460,9 @@ def is_alive(process):
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def family_of(supervisor):
+def saved_family(supervisor, folder):
+    """Return all processes that a supervisor has, when both trainings are saved: what they start before may end at any time."""
+    wait_for(lambda: len({checkpoint.parent for checkpoint in folder.rglob("checkpoint-*")}) == 2)
     family = psutil.Process(supervisor.pid).children(recursive=True)
     assert len(family) >= 3  # the forkserver and two trainings at least
     return family
@@ -473,8 +475,7 @@ def assert_all_end(family):
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
 def test_a_supervisor_that_is_signalled_has_all_saved_and_leaves_nobody_behind(tmp_path, signum):
     with launched(tmp_path) as supervisor:
-        family = family_of(supervisor)
-        wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
+        family = saved_family(supervisor, tmp_path)
         supervisor.send_signal(signum)
         supervisor.communicate(timeout=180)
     assert supervisor.returncode == STOPPED
@@ -485,8 +486,7 @@ def test_a_supervisor_that_is_signalled_has_all_saved_and_leaves_nobody_behind(t
 def test_a_signal_to_the_whole_group_loses_nothing(tmp_path):
     """As Slurm sends it where it keeps track of processes by their group: to the supervisor, its children and their server."""
     with launched(tmp_path) as supervisor:
-        family = family_of(supervisor)
-        wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
+        family = saved_family(supervisor, tmp_path)
         for process in [*family, psutil.Process(supervisor.pid)]:
             process.send_signal(signal.SIGUSR2)
         supervisor.communicate(timeout=180)
@@ -498,8 +498,7 @@ def test_a_signal_to_the_whole_group_loses_nothing(tmp_path):
 
 def test_trainings_end_with_a_supervisor_that_is_killed_and_the_next_takes_over(tmp_path):
     with launched(tmp_path) as supervisor:
-        family = family_of(supervisor)
-        wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
+        family = saved_family(supervisor, tmp_path)
         supervisor.kill()
         supervisor.communicate(timeout=180)
     assert_all_end(family)
@@ -590,9 +589,8 @@ def test_a_server_is_continued_while_it_is_asked_and_killed_when_it_takes_too_lo
 
 def test_a_supervisor_whose_server_is_frozen_leaves_when_it_is_told_to(tmp_path):
     with launched(tmp_path) as supervisor:
+        family = saved_family(supervisor, tmp_path)
         try:
-            family = family_of(supervisor)
-            wait_for(lambda: len(list(tmp_path.rglob("checkpoint-*"))) >= 2)
             (server,) = [each for each in family if each.ppid() == supervisor.pid and each.children()]
             server.suspend()
             supervisor.terminate()
