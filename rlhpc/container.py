@@ -1,20 +1,20 @@
-"""The image that we run in, if any: what results say of it, and what is gone with it. Imports nothing of rlhpc."""
+"""The image that we run in, if any: what results say of it, and what is gone with it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from rlhpc.mounts import Mount, mounts
 
 ABOUT = "RLHPC_IMAGE_IDENTITY"  # the SHA-256 of the image, and when that one was built
 MAY_FORGET = "RLHPC_MAY_FORGET"  # set: what is written may be gone with the container, as where an image is tested
 _IMAGE = Path(__file__).resolve().parents[1] / "image.json"  # there in an image alone: what it holds (containers/rlhpc.def)
-
-_MOUNTS = Path("/proc/self/mountinfo")
-_ITS_OWN_FILES = ("/etc/passwd", "/etc/group", "/etc/resolv.conf")
+_ITS_OWN_FILES = (Path("/etc/passwd"), Path("/etc/group"), Path("/etc/resolv.conf"))
 
 
 def describe() -> dict[str, Any]:
@@ -57,18 +57,16 @@ def forgets(folder: Path) -> bool:
     if not _IMAGE.exists() or os.environ.get(MAY_FORGET):
         return False
     device = folder.stat().st_dev
-    return f"{os.major(device)}:{os.minor(device)}" in _own_memory(os.fsdecode(_MOUNTS.read_bytes()))  # names may be no text
+    return f"{os.major(device)}:{os.minor(device)}" in _own_memory(mounts())
 
 
-def _own_memory(mounts: str) -> Iterator[str]:
+def _own_memory(mounted: Iterable[Mount]) -> Iterator[str]:
     """Yield the devices that hold what Apptainer keeps in memory: its own files, and with them homes, /tmp or changes of /."""
     kept_in_memory = "/tmpfs/"  # noqa: S108  # in the options of an overlay
-    for line in mounts.rstrip("\n").split("\n"):
-        before, _, behind = line.partition(" - ")
-        device, _, point = before.split(" ")[2:5]
-        kind, _, options = behind.split(" ", 2)
-        if (kind == "tmpfs" and point in _ITS_OWN_FILES) or (kind == "overlay" and point == "/" and kept_in_memory in options):
-            yield device
+    for mount in mounted:
+        is_own_file = mount.kind == "tmpfs" and mount.point in _ITS_OWN_FILES
+        if is_own_file or (mount.kind == "overlay" and mount.point == Path("/") and kept_in_memory in mount.options):
+            yield mount.device
 
 
 def _path() -> str:

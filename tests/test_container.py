@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rlhpc import container
+from rlhpc import container, mounts
 from rlhpc.errors import InputError
 from rlhpc.files import writable_folder
 
@@ -83,10 +83,10 @@ def test_a_folder_in_the_memory_of_a_container_is_told_and_refused(
 ):
     device = tmp_path.stat().st_dev
     here = f"{os.major(device)}:{os.minor(device)}"
-    mounts = tmp_path / "mountinfo"
+    mountinfo = tmp_path / "mountinfo"
     told = SHUT_OFF.format(root=root.format(here=here), memory=memory.format(here=here), upper=upper)
-    mounts.write_bytes(STRANGE + told.encode())
-    monkeypatch.setattr(container, "_MOUNTS", mounts)
+    mountinfo.write_bytes(STRANGE + told.encode())
+    monkeypatch.setattr(mounts, "_MOUNTINFO", mountinfo)
     assert container.forgets(tmp_path) == is_forgotten
     if is_forgotten:
         with pytest.raises(InputError, match="lies in the memory of this container"):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rlhpc.cluster.checks import Request
 from rlhpc.cluster.finding import Finding, Severity
-from rlhpc.cluster.mounts import mount_of, read_mountinfo
 from rlhpc.files import try_writing
+from rlhpc.mounts import mount_of, mounts
 
 _QUOTA_SECONDS = 20.0
 _COLUMNS = 9  # of `quota -wp`: file system, KB, soft, hard, grace, files, soft, hard, grace
@@ -72,7 +72,7 @@ def read_host(folder: Path) -> Host:
     there = nearest_folder(folder)
     found = os.statvfs(there)
     free = Room("the file system", found.f_bavail * found.f_frsize / _BYTES_PER_GB, found.f_favail if found.f_files else None)
-    quota = parse_quota(_ask_quota(), mount_of(there, read_mountinfo()).source)
+    quota = parse_quota(_ask_quota(), mount_of(there, mounts()).source)
     return Host(folder, (free, *quota), find_runtime(), what_forbids_namespaces(), _writing_fault(there))
 
 

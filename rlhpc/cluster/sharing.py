@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlhpc.cluster import probe
+from rlhpc.cluster.file_systems import is_shared
 from rlhpc.cluster.image import PYTHON as IMAGE_PYTHON
 from rlhpc.cluster.image import Image
-from rlhpc.cluster.mounts import is_shared
 from rlhpc.cluster.site import Site
 from rlhpc.errors import InputError, SlurmError
 from rlhpc.files import TEMPORARY_SUFFIX, writable_folder

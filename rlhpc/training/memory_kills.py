@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from rlhpc.mounts import mounts
+
 _CONTROLLER = "memory"
 _OF_THE_MACHINE = Path("/proc/vmstat")
 _NAMES = {1: ("memory.oom_control",), 2: ("memory.events.local", "memory.events")}  # before Linux 5.2 the latter is local
@@ -35,7 +37,7 @@ def of_the_group() -> Iterator[Path]:
     """
     with contextlib.suppress(OSError, ValueError):
         groups = dict(_groups(_lines(Path("/proc/self/cgroup"))))
-        for version, root, mounted in _mounts(_lines(Path("/proc/self/mountinfo"))):
+        for version, root, mounted in _hierarchies():
             path = groups.get(version)
             if path is None or ".." in path.parts or not path.is_relative_to(root):
                 continue  # it is not to be seen from here
@@ -54,17 +56,15 @@ def _groups(lines: list[str]) -> Iterator[tuple[int, PurePosixPath]]:
             yield 1, PurePosixPath(path)
 
 
-def _mounts(lines: list[str]) -> Iterator[tuple[int, str, Path]]:
+def _hierarchies() -> Iterator[tuple[int, str, Path]]:
     """Yield the version of each hierarchy that may count memory, the group at its root, and where it is mounted."""
-    for line in lines:
-        place, _, what = line.partition(" - ")
-        kind, _, options = what.split(" ", 2)
-        version = 2 if kind == "cgroup2" else 1 if kind == "cgroup" and _CONTROLLER in options.split(",") else None
-        if version is not None:
-            root, mounted = place.split(" ")[3:5]
-            yield version, root, Path(mounted)
+    for mount in mounts():
+        if mount.kind == "cgroup2":
+            yield 2, mount.root, mount.point
+        elif mount.kind == "cgroup" and _CONTROLLER in mount.options.split(","):
+            yield 1, mount.root, mount.point
 
 
 def _lines(file: Path) -> list[str]:
-    """Read what the kernel tells; names in it, of mounts and groups that are none of ours, may have any bytes but a newline."""
+    """Read what the kernel tells; names of groups in it that are none of ours may have any bytes but a newline."""
     return os.fsdecode(file.read_bytes()).rstrip("\n").split("\n")
