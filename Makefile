@@ -45,9 +45,10 @@ test: install slurm
 	@lanes=; $(foreach lane,$(LANES), \
 	  $(BIN)/python -m pytest -p no:cacheprovider $(call folders,,$(lane)) >.venv/$(lane)-tests.log 2>&1 & lanes="$$lanes $$!";) \
 	$(BIN)/python -m pytest $(call folders,--ignore=,$(LANES)) & lanes="$$lanes $$!"; \
-	trap 'kill $$lanes; wait; exit 130' INT TERM; \
+	show() { for lane in $(LANES); do echo "Meanwhile, tests of $$lane:"; cat .venv/$$lane-tests.log; done; }; \
+	trap 'kill $$lanes 2>/dev/null; wait; show; exit 130' INT TERM; \
 	failed=0; for lane in $$lanes; do wait $$lane; code=$$?; [ $$code = 0 ] || [ $$code = 5 ] || failed=1; done; \
-	for lane in $(LANES); do echo "Meanwhile, tests of $$lane:"; cat .venv/$$lane-tests.log; done; exit $$failed
+	show; exit $$failed
 
 check: install
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Mount:
     Attributes
     ----------
     device : str
-        Its number, as ``stat`` tells of all that lies on it: ``8:1``.
+        Its number, ``8:1``; on some file systems, such as btrfs, ``stat`` has another.
     root : str
         The folder of the file system that is mounted, mostly ``/``.
     point : Path
@@ -41,8 +41,8 @@ class Mount:
     options: str
 
 
-def mounts() -> Iterator[Mount]:
-    """Yield what is mounted here; of two on one folder, the later lies on top.
+def mounts() -> list[Mount]:
+    """Return what is mounted here; of two on one folder, the later lies on top.
 
     Names of mounts that are none of ours may have any bytes but a newline.
 
@@ -51,10 +51,12 @@ def mounts() -> Iterator[Mount]:
     OSError
         If the kernel does not tell.
     """
+    found = []
     for line in os.fsdecode(_MOUNTINFO.read_bytes()).split("\n"):
         if told := _LINE.fullmatch(line):
             device, root, point, kind, source, options = told.groups()
-            yield Mount(device, _unescape(root), Path(_unescape(point)), kind, _unescape(source), options)
+            found.append(Mount(device, _unescape(root), Path(_unescape(point)), kind, _unescape(source), options))
+    return found
 
 
 def mount_of(folder: Path, mounted: Iterable[Mount]) -> Mount:

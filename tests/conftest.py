@@ -1,4 +1,4 @@
-"""What all tests share: the repository's root, a disk that is soon full, and no silent skips where they are forbidden."""
+"""What all tests share: the root, a full disk, no failure that waits for a program, no silent skips where they are forbidden."""
 
 from __future__ import annotations
 
@@ -41,14 +41,18 @@ def root() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nothing_outlives_a_failure() -> Iterator[None]:
+def no_failure_waits_for_what_it_has_started() -> Iterator[None]:
     """Kill what a test started by `with subprocess.Popen(...)` and fails within: its end would be waited for, maybe for ever."""
     leave = subprocess.Popen.__exit__
 
     def kill_and_leave(process: subprocess.Popen, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
             process.kill()
-        leave(process, kind, *rest)
+        try:
+            leave(process, kind, *rest)
+        except BaseException:  # the test has taken too long
+            process.kill()
+            raise
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess.Popen, "__exit__", kill_and_leave)

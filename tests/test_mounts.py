@@ -45,7 +45,7 @@ def test_the_deepest_mount_counts(tmp_path, folder, kind, source):
 
 def test_all_that_is_told_of_a_mount_is_kept(mountinfo):
     mountinfo.write_text("35 27 8:1 /a\\134b /my\\040data rw,nosuid shared:3 master:1 - fuse.x- y\\040z rw,words=1 - 2\n")
-    assert list(mounts.mounts()) == [Mount("8:1", "/a\\b", Path("/my data"), "fuse.x-", "y z", "rw,words=1 - 2")]
+    assert mounts.mounts() == [Mount("8:1", "/a\\b", Path("/my data"), "fuse.x-", "y z", "rw,words=1 - 2")]
 
 
 def test_mounts_of_others_may_have_any_name():

@@ -75,7 +75,7 @@ def of_images():
     """Return our processes that run or mount any image."""
     names = ("starter", "squashfuse", "apptainer")
     found = (each.info for each in psutil.process_iter(["name", "uids", "pid"]))
-    return {info["pid"] for info in found if info["uids"].real == os.getuid() and info["name"].startswith(names)}
+    return {info["pid"] for info in found if info["uids"] and info["uids"].real == os.getuid() and info["name"].startswith(names)}
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def nothing_is_left():
     yield
     deadline = time.monotonic() + 120
     while of_images() - before:
-        assert time.monotonic() < deadline, [psutil.Process(pid).cmdline() for pid in of_images() - before]
+        assert time.monotonic() < deadline, list(psutil.process_iter(["pid", "cmdline"]))
         time.sleep(0.3)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 JOB = (sys.executable, "jobs/sync_wandb.py")
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 WORLD = runpy.run_path(str(ROOT / "tests" / "wandb_server.py"))
 STEPS = {1: [10, 20], 2: [10, 20, 30, 40, 50, 60], 4: [10, 20]}  # seed -> what a server has in the end; 3 is cut
 
@@ -153,12 +154,10 @@ def test_a_run_that_is_refused_does_not_stop_the_others_and_is_sent_at_the_next_
 
 def test_a_few_runs_are_sent_at_once(demo, server, environment):
     server.gate.clear()
-    job = subprocess.Popen(
-        [*JOB, demo, "--at-once", "2"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    wait_for(lambda: server.most_at_once == 2)
-    server.gate.set()
-    job.communicate(timeout=300)
+    with subprocess.Popen([*JOB, demo, "--at-once", "2"], cwd=ROOT, env=environment, **PIPES) as job:
+        wait_for(lambda: server.most_at_once == 2)
+        server.gate.set()
+        job.communicate(timeout=300)
     assert job.returncode == 0
     assert server.most_at_once == 2
 
@@ -172,12 +171,12 @@ def test_the_part_of_a_running_training_is_left_out_and_counted(demo, server, en
 
 def test_ctrl_c_lets_what_is_under_way_be_sent_and_the_next_start_sends_the_rest(demo, server, environment):
     server.gate.clear()
-    job = subprocess.Popen([*JOB, demo, "--at-once", "1"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: server.most_at_once)
-    job.send_signal(signal.SIGINT)
-    time.sleep(2)  # to hear it
-    server.gate.set()
-    _, said = job.communicate(timeout=300)
+    with subprocess.Popen([*JOB, demo, "--at-once", "1"], cwd=ROOT, env=environment, **PIPES) as job:
+        wait_for(lambda: server.most_at_once)
+        job.send_signal(signal.SIGINT)
+        time.sleep(2)  # to hear it
+        server.gate.set()
+        _, said = job.communicate(timeout=300)
     assert job.returncode == 130
     assert "start again to send the rest" in said
     assert len(list(demo.rglob("*.wandb.synced"))) == 1
@@ -203,14 +202,14 @@ def test_a_server_that_answers_no_more_ends_it(demo, server, environment):
 
 def test_a_second_start_is_refused_while_the_first_sends_and_nothing_is_sent_twice(demo, server, environment):
     server.gate.clear()
-    first = subprocess.Popen([*JOB, demo], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: server.most_at_once)
-    second = run(demo, env=environment)
-    assert (second.returncode, second.stdout) == (2, "")
-    assert second.stderr.startswith(f"error: the runs of '{demo}' are being sent by process {first.pid} on host ")
-    assert run(demo, "--dry-run", env=environment).returncode == 0
-    server.gate.set()
-    _, said = first.communicate(timeout=300)
+    with subprocess.Popen([*JOB, demo], cwd=ROOT, env=environment, **PIPES) as first:
+        wait_for(lambda: server.most_at_once)
+        second = run(demo, env=environment)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr.startswith(f"error: the runs of '{demo}' are being sent by process {first.pid} on host ")
+        assert run(demo, "--dry-run", env=environment).returncode == 0
+        server.gate.set()
+        _, said = first.communicate(timeout=300)
     assert first.returncode == 0, said
     assert {seed: server.history[id_of(demo, seed)] for seed in STEPS} == STEPS
     links = json.loads((demo / "wandb_links.json").read_text())["urls"]

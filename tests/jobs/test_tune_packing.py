@@ -98,14 +98,15 @@ def test_one_number_alone_is_not_called_the_best(capsys, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_what_is_interrupted_leaves_nothing_behind(tmp_path, number):
     words = [sys.executable, JOB, *SMALL, "--counts", "1", "--seconds", "600"]
-    job = subprocess.Popen(list(map(str, words)), env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("rlhpc-tune-*/trainings/*/*/*/*/progress.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    children = psutil.Process(job.pid).children(recursive=True)
-    job.send_signal(number)
-    _, told = job.communicate(timeout=180)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(list(map(str, words)), env=environment, stderr=subprocess.PIPE, text=True) as job:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("rlhpc-tune-*/trainings/*/*/*/*/progress.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        children = psutil.Process(job.pid).children(recursive=True)
+        job.send_signal(number)
+        _, told = job.communicate(timeout=180)
     assert (job.returncode, told.splitlines()[-1]) == (130, "interrupted")
     assert list(tmp_path.glob("rlhpc-tune-*")) == []
     assert psutil.wait_procs(children, timeout=120)[1] == []

@@ -1,5 +1,6 @@
 """What a node is told; that it carries it out is tested on a real Slurm, in tests/slurm."""
 
+import contextlib
 import json
 import os
 import signal
@@ -40,6 +41,7 @@ def test_a_node_that_shows_none_of_the_gpus_that_were_asked_for_trains_nothing(t
     assert list(tmp_path.iterdir()) == []
 
 
+@contextlib.contextmanager
 def start(told):
     """Start a supervisor as an element does: its signals held back until it can hear them."""
     command = [sys.executable, "-u", "-m", "rlhpc.launch.assignment"]
@@ -48,13 +50,14 @@ def start(told):
         started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return started, told.to_json()
+    with started:
+        yield started, told.to_json()
 
 
 @pytest.mark.slow
 def test_a_supervisor_stores_all_and_ends_with_0(tmp_path):
-    supervisor, words = start(assignment(tmp_path))
-    output, errors = supervisor.communicate(words, timeout=300)
+    with start(assignment(tmp_path)) as (supervisor, words):
+        output, errors = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == 0, errors
     assert "1 training stored" in output
     assert Store(tmp_path).has(TRAINING)
@@ -63,17 +66,17 @@ def test_a_supervisor_stores_all_and_ends_with_0(tmp_path):
 @pytest.mark.slow
 def test_a_signal_before_it_can_be_heard_stops_it_later_in_good_order(tmp_path):
     endless = Training(**{**vars(TRAINING), "total_timesteps": 10**9})
-    supervisor, words = start(assignment(tmp_path, endless))
-    os.kill(supervisor.pid, signal.SIGUSR2)  # Python has hardly begun
-    _, errors = supervisor.communicate(words, timeout=300)
+    with start(assignment(tmp_path, endless)) as (supervisor, words):
+        os.kill(supervisor.pid, signal.SIGUSR2)  # Python has hardly begun
+        _, errors = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == IDLE, errors  # to be continued, and nothing was saved
 
 
 @pytest.mark.slow
 def test_a_training_that_fails_is_told_with_1(tmp_path):
     wrong = Training(**{**vars(TRAINING), "env_id": "CartPole-v1", "hyperparameters": {**HYPERPARAMETERS, "policy": "NoPolicy"}})
-    supervisor, words = start(assignment(tmp_path, wrong))
-    output, _ = supervisor.communicate(words, timeout=300)
+    with start(assignment(tmp_path, wrong)) as (supervisor, words):
+        output, _ = supervisor.communicate(words, timeout=300)
     assert supervisor.returncode == 1
     assert "1 failed" in output
 
@@ -90,12 +93,12 @@ def test_it_leaves_with_the_process_that_started_it(tmp_path):
         "child.stdin.close()\n"
         "child.wait()\n"
     )
-    started = subprocess.Popen([sys.executable, "-c", starter, words], stdout=subprocess.PIPE, text=True)
-    supervisor = int(started.stdout.readline())
     folder = Store(tmp_path).folder(endless)
-    wait_until((folder / "lease.json").exists)
-    started.kill()
-    started.communicate()
+    with subprocess.Popen([sys.executable, "-c", starter, words], stdout=subprocess.PIPE, text=True) as started:
+        supervisor = int(started.stdout.readline())
+        wait_until((folder / "lease.json").exists)
+        started.kill()
+        started.communicate()
     wait_until(lambda: not os.path.exists(f"/proc/{supervisor}"))  # noqa: PTH110  # no path of ours
     wait_until(lambda: not (folder / "lease.json").exists())
     assert json.loads((folder / "attempts.json").read_text())[-1]["kind"] == "stopped"

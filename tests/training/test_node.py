@@ -446,18 +446,21 @@ if __name__ == "__main__":
 """
 
 
+@contextlib.contextmanager
 def launched(tmp_path, env_id="CartPole-v1"):
     """Start a supervisor of two endless trainings in a process of its own, and wait until both have begun."""
     script = tmp_path / "launch.py"
     script.write_text(LAUNCH.replace("CartPole-v1", env_id))
-    supervisor = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    heard = [supervisor.stderr.readline() for _ in range(2)]
-    assert all("started" in line for line in heard)
-    return supervisor
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True) as supervisor:
+        heard = [supervisor.stderr.readline() for _ in range(2)]
+        assert all("started" in line for line in heard)
+        yield supervisor
 
 
 def is_alive(process):
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def saved_family(supervisor, folder):
@@ -492,8 +495,10 @@ def test_a_signal_to_the_whole_group_loses_nothing(tmp_path):
         supervisor.communicate(timeout=180)
     assert supervisor.returncode == STOPPED
     assert_all_end(family)
-    kinds = [attempt["kind"] for path in tmp_path.rglob("attempts.json") for attempt in json.loads(path.read_text())]
-    assert set(kinds) == {"stopped"}  # each training once, or again where its supervisor heard of its end before the signal
+    ends = [json.loads(path.read_text()) for path in tmp_path.rglob("attempts.json")]
+    assert len(ends) == 2
+    # each training once, or again where its supervisor heard of its end before the signal
+    assert {attempt["kind"] for attempts in ends for attempt in attempts} == {"stopped"}
 
 
 def test_trainings_end_with_a_supervisor_that_is_killed_and_the_next_takes_over(tmp_path):
