@@ -7,6 +7,7 @@
 set -euo pipefail
 
 command -v apptainer >/dev/null || {
+  # shellcheck source=/dev/null
   . /etc/os-release
   [ "$VERSION_CODENAME-$(dpkg --print-architecture)" = bookworm-amd64 ] || {
     echo "error: this is for Debian 12 on x86-64; here take the package of your system, or of https://apptainer.org" >&2
@@ -21,6 +22,7 @@ command -v apptainer >/dev/null || {
   mkdir -p "$work/lists/partial" "$work/parts"
 
   # Lists of sid beside the system's own, from the same mirror, checked by the same keys.
+  # shellcheck disable=SC2016  # apt-get replaces it
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | awk 'NR == 1')
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$work/sources.list"
   sid=(-o "Dir::Etc::SourceList=$work/sources.list" -o "Dir::Etc::SourceParts=$work/parts" -o "Dir::State::Lists=$work/lists")

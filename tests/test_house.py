@@ -6,6 +6,7 @@ import io
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tokenize
@@ -274,6 +275,22 @@ def unexplained(text):
 
 def test_whatever_silences_a_check_says_why_on_its_line():
     assert [f"{path.relative_to(ROOT)}:{found}" for path in MODULES for found in unexplained(path.read_text())] == []
+
+
+SCRIPTS = [
+    path.relative_to(ROOT)
+    for folder in (".ci", "containers", "slurm")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file() and path.read_bytes().startswith((b"#!/usr/bin/env bash\n", b"#!/bin/bash\n", b"#!/bin/sh\n"))
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_shellcheck_finds_nothing_in_scripts(script):
+    if not shutil.which("shellcheck"):
+        pytest.skip("absent: shellcheck")
+    result = subprocess.run(["shellcheck", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_a_suppression_without_a_reason_would_be_noticed():

@@ -332,10 +332,3 @@ def test_the_script_is_sound_bash_and_asks_for_no_array(root):
     directives = re.findall(r"^#SBATCH (.*)$", (root / SCRIPT).read_text(), re.MULTILINE)
     assert "--no-requeue" in directives
     assert not any(directive.startswith(("--array", "--mem")) for directive in directives)
-
-
-def test_shellcheck_finds_nothing(root):
-    if not shutil.which("shellcheck"):
-        pytest.skip("absent: shellcheck")
-    result = subprocess.run(["shellcheck", SCRIPT], cwd=root, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout) == (0, "")
