@@ -162,16 +162,22 @@ def test_modules_of_the_hosts_pythonpath_are_found_and_never_take_the_place_of_t
     ]
 
 
+def wait_until_it_learns(launch, folder):
+    """Wait until the training of a launch has made a step: what is stopped before has nothing to save."""
+    deadline = time.monotonic() + 300
+    while not any(json.loads(path.read_text())["timesteps"] for path in folder.rglob("progress.json")):
+        assert launch.poll() is None, launch.stdout.read()
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
 def test_one_interrupt_that_apptainer_passes_on_as_well_stops_and_saves(user, image, folder):
     """A whole group of processes is interrupted, as by a batch script."""
     words = (*SMALL, "envs=[CartPole-v1]", "algos=[ppo]", "budget.total_timesteps=10_000_000", f"logs_dir={folder}")
     job = user.command(*QUIET, "run", "--bind", folder, image, "launch_training", "--cluster", "local", *words)
     group = {"cwd": folder, "start_new_session": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(job, **group) as running:
-        for line in running.stdout:
-            if " started " in line:
-                break
-        time.sleep(3)
+        wait_until_it_learns(running, folder)
         os.killpg(running.pid, signal.SIGINT)
         told = running.communicate(timeout=180)[0]
     assert running.returncode == 75, told
@@ -202,17 +208,10 @@ def test_a_signal_to_apptainer_reaches_the_job_which_saves_and_leaves(user, imag
     words = (*SMALL, "envs=[CartPole-v1]", "algos=[ppo]", "budget.total_timesteps=10_000_000", f"logs_dir={folder}")
     job = user.command(*QUIET, "run", "--bind", folder, image, "launch_training", "--cluster", "local", *words)
     with subprocess.Popen(job, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        told = ""
-        for line in running.stdout:
-            told += line
-            if " started " in line:
-                break
-        else:
-            pytest.fail(told)
-        time.sleep(3)
+        wait_until_it_learns(running, folder)
         (apptainer,) = pids_of(user, "Apptainer runtime parent: ")
         user.run("kill", f"-{number.value}", apptainer)
-        told += running.communicate(timeout=180)[0]
+        told = running.communicate(timeout=180)[0]
     assert running.returncode == 75, told
     assert "stopped, to be continued" in told
     assert list(folder.rglob("checkpoint-*"))

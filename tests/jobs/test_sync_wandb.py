@@ -174,7 +174,7 @@ def test_ctrl_c_lets_what_is_under_way_be_sent_and_the_next_start_sends_the_rest
     with subprocess.Popen([*JOB, demo, "--at-once", "1"], cwd=ROOT, env=environment, **PIPES) as job:
         wait_for(lambda: server.most_at_once)
         job.send_signal(signal.SIGINT)
-        time.sleep(2)  # to hear it
+        assert any("Ctrl-C again stops at once" in line for line in job.stderr)
         server.gate.set()
         _, said = job.communicate(timeout=300)
     assert job.returncode == 130
