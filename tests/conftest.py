@@ -16,7 +16,7 @@ import submitit  # noqa: F401  # first: its import closes the handlers that othe
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "  # begins the reason of a skip that this machine cannot help
 # But these begin one of a lane that is installed where skips are forbidden: nothing excuses it.
-INSTALLED = tuple(f"{ABSENT}{what}" for what in ("Slurm", "Apptainer", "Chromium", "shellcheck"))
+INSTALLED = tuple(f"{ABSENT}{what}" for what in ("Slurm", "Apptainer", "Chromium", "mmdebstrap", "shellcheck"))
 
 # Four lanes of tests share a machine: how long an example takes says nothing.
 hypothesis.settings.register_profile("rlhpc", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

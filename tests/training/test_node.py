@@ -459,7 +459,7 @@ def launched(tmp_path, env_id="CartPole-v1"):
 
 def is_alive(process):
     with contextlib.suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
